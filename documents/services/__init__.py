@@ -1,0 +1,1 @@
+"""Everything that writes documents, a module per subject."""
