@@ -1,0 +1,80 @@
+"""Keyset pages: stable under inserts, and as fast on the last page as on the first."""
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from django.db.models import Model, Q, QuerySet
+
+from documents.errors import InvalidError
+
+MAX_LIMIT = 500
+DEFAULT_LIMIT = 100
+Row = TypeVar("Row", bound=Model)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Row]):
+    """Some rows, and the cursor of those after them."""
+
+    rows: list[Row]
+    next: str | None
+
+
+def paginate(
+    queryset: QuerySet[Row], order: tuple[str, ...], *, cursor: str = "", limit: int = DEFAULT_LIMIT
+) -> Page[Row]:
+    """Return the page after `cursor`; `order` names fields, "-" for descending, last one unique."""
+    limit = max(1, min(limit, MAX_LIMIT))
+    if cursor:
+        queryset = queryset.filter(_after(order, _decode(cursor, len(order))))
+    rows = list(queryset.order_by(*order)[: limit + 1])
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return Page(rows, _encode(rows[-1], order) if more else None)
+
+
+def _after(order: tuple[str, ...], values: list[Any]) -> Q:
+    """Return the rows behind these values, field by field."""
+    condition = Q()
+    equal = Q()
+    for name, value in zip(order, values, strict=True):
+        field = name.lstrip("-")
+        operator = "lt" if name.startswith("-") else "gt"
+        condition |= equal & Q(**{f"{field}__{operator}": value})
+        equal &= Q(**{field: value})
+    return condition
+
+
+def _encode(row: Model, order: tuple[str, ...]) -> str:
+    values = [getattr(row, name.lstrip("-")) for name in order]
+    text = json.dumps(
+        [
+            {"at": value.isoformat()} if isinstance(value, datetime) else str(value)
+            for value in values
+        ]
+    )
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _decode(cursor: str, n: int) -> list[Any]:
+    try:
+        values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if not isinstance(values, list) or len(values) != n:
+            raise ValueError("not a list of ours")
+        UUID(values[-1])
+        return [_parsed(value) for value in values]
+    except (ValueError, TypeError, KeyError, AttributeError, binascii.Error) as error:
+        raise InvalidError("The cursor is not one that was given out.") from error
+
+
+def _parsed(value: Any) -> datetime | str:
+    if isinstance(value, dict):
+        return datetime.fromisoformat(value["at"])
+    if not isinstance(value, str) or "\x00" in value:
+        raise ValueError("not a value of ours")
+    return value

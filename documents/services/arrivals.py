@@ -1,0 +1,122 @@
+"""Take note that bytes arrived: told by the client, or found by the sweep."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from documents import signals
+from documents.errors import NotFoundError, ObjectMissingError, SizeMismatchError
+from documents.models import Batch, Document
+from documents.services import quota
+from documents.services.moves import move
+from documents.services.uploads import Refusal, check_window, incoming_key
+from documents.states import Status
+from documents.storage import get_storage
+
+SWEEP_WINDOW = 200
+
+
+def complete(batch: Batch, document_ids: Sequence[UUID]) -> tuple[list[Document], list[Refusal]]:
+    """Accept the documents whose objects are there; their work exists when this returns.
+
+    Storage is asked before the transaction. A document that is not awaiting
+    any more answers with what it is, so calls may be repeated, reordered and
+    run side by side.
+    """
+    check_window(len(document_ids))
+    found = {
+        document.id: document
+        for document in Document.objects.filter(batch=batch, id__in=document_ids)
+    }
+    refusals: list[Refusal] = []
+    arrived: list[UUID] = []
+    for document_id in document_ids:
+        if document_id not in found:
+            unknown = NotFoundError("There is no such document in this batch.")
+            refusals.append(Refusal(unknown, id=str(document_id)))
+            continue
+        document = found[document_id]
+        try:
+            if document.status == Status.AWAITING:
+                _check_object(document)
+                arrived.append(document_id)
+        except (ObjectMissingError, SizeMismatchError) as error:
+            refusals.append(
+                Refusal(error, document.client_key, path=document.path, id=str(document_id))
+            )
+    accept(batch, arrived)
+    refused = {refusal.id for refusal in refusals}
+    answered = [document_id for document_id in found if str(document_id) not in refused]
+    return list(Document.objects.filter(id__in=answered).order_by("path", "id")), refusals
+
+
+@transaction.atomic
+def accept(batch: Batch, document_ids: Sequence[UUID]) -> None:
+    """Move documents to uploaded and have their work set up, in one transaction."""
+    if not document_ids:
+        return
+    ids = move(
+        Document.objects.filter(batch=batch, id__in=document_ids),
+        Status.UPLOADED,
+        uploaded_at=timezone.now(),
+    )
+    if ids:
+        documents = list(Document.objects.filter(id__in=ids).select_related("batch"))
+        signals.documents_uploaded.send(Document, documents=documents)
+
+
+def sweep() -> tuple[int, int]:
+    """Look for uploads nobody completed; return how many were found and how many expired.
+
+    A document idle for UPLOAD_IDLE_SECONDS whose object is there is accepted;
+    one past its expiry without an object gives its quota back.
+    """
+    now = timezone.now()
+    idle = (
+        Document.objects.filter(
+            status=Status.AWAITING,
+            created_at__lt=now - timedelta(seconds=settings.UPLOAD_IDLE_SECONDS),
+        )
+        .select_related("batch")
+        .order_by("created_at")
+    )
+    accepted = expired = 0
+    # Oldest first would let a thousand abandoned documents hide a fresh arrival: take all, in
+    # windows, which a full day of uploads keeps bounded.
+    for document in idle.iterator(chunk_size=SWEEP_WINDOW):
+        try:
+            _check_object(document)
+        except (ObjectMissingError, SizeMismatchError):
+            if document.upload_expires_at and document.upload_expires_at < now:
+                expired += expire(document)
+            continue
+        accept(document.batch, [document.id])
+        accepted += 1
+    return accepted, expired
+
+
+@transaction.atomic
+def expire(document: Document) -> int:
+    """Give up waiting for one document; return 1 if it was still awaited."""
+    ids = move(Document.objects.filter(id=document.id), Status.EXPIRED)
+    quota.release(ids)
+    return len(ids)
+
+
+def _check_object(document: Document) -> None:
+    """Raise unless the object is there at its declared size."""
+    stat = get_storage().stat(document.incoming_key)
+    if stat is None:
+        raise ObjectMissingError(f"The bytes of {document.path} have not arrived yet.")
+    if stat.size != document.size:
+        # A fresh key, because an object that is there already is never written again.
+        Document.objects.filter(id=document.id, status=Status.AWAITING).update(
+            incoming_key=incoming_key(document.id)
+        )
+        raise SizeMismatchError(
+            f"{document.path} arrived with {stat.size} bytes; {document.size} were declared."
+        )

@@ -1,0 +1,207 @@
+"""The API of batches and documents: HTTP in, one service, HTTP out."""
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpResponseRedirect
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from documents import selectors, serializers
+from documents.errors import InvalidError, NotFoundError
+from documents.models import Batch, Document
+from documents.paging import DEFAULT_LIMIT, Page, paginate
+from documents.problems import all_refused, as_errors
+from documents.services import arrivals, batches, uploads
+from documents.services.preflight import preflight
+from documents.services.uploads import Refusal
+from documents.states import Status
+from documents.storage import get_storage
+
+PROBLEM = "application/problem+json"
+
+
+class BatchListView(APIView):
+    def get(self, request: Request) -> Response:
+        """List the caller's batches, newest first."""
+        found = selectors.batches_for(request.user)
+        page = paginate(found, ("-created_at", "-id"), **_paging(request))
+        return _listing(page, serializers.batch_json(page.rows))
+
+    def post(self, request: Request) -> Response:
+        """Open a batch in the caller's workspace."""
+        data = _valid(serializers.BatchInput, request)
+        workspace = selectors.get_workspace_for(request.user)
+        batch = batches.create_batch(workspace, request.user, **data)
+        return Response(_batch(batch), status=201)
+
+
+class BatchView(APIView):
+    def get(self, request: Request, batch_id: UUID) -> Response:
+        """Return one batch with its progress."""
+        return Response(_batch(selectors.get_batch_for(request.user, batch_id)))
+
+
+class BatchEventsView(APIView):
+    def get(self, request: Request, batch_id: UUID) -> Response:
+        """Return what happened since a number, or the snapshot when that is long ago."""
+        batch = selectors.get_batch_for(request.user, batch_id)
+        return Response(selectors.events_since(batch, _integer(request, "since", -1)))
+
+
+class PreflightView(APIView):
+    def post(self, request: Request, batch_id: UUID) -> Response:
+        """Say what would be taken, before a byte moves."""
+        batch = selectors.get_batch_for(request.user, batch_id)
+        data = _valid(serializers.PreflightInput, request)
+        return Response(preflight(batch, data["documents"]))
+
+
+class UploadsView(APIView):
+    def post(self, request: Request, batch_id: UUID) -> Response:
+        """Register a window of documents and sign their upload URLs."""
+        batch = selectors.get_batch_for(request.user, batch_id)
+        uploads.check_window(_length(request))
+        data = _valid(serializers.DeclarationsInput, request)
+        window = uploads.register(batch, serializers.declarations(data["documents"]))
+        documents = [serializers.upload_json(upload) for upload in window.uploads]
+        return _answer(documents, window.refusals, status=201)
+
+
+class CompleteView(APIView):
+    def post(self, request: Request, batch_id: UUID) -> Response:
+        """Accept documents whose bytes have arrived; never waits for a stage."""
+        batch = selectors.get_batch_for(request.user, batch_id)
+        uploads.check_window(_length(request))
+        data = _valid(serializers.ArrivalsInput, request)
+        ids = [item["id"] for item in data["documents"]]
+        documents, refusals = arrivals.complete(batch, ids)
+        return _answer(serializers.document_json(documents), refusals, status=200)
+
+
+class BatchActionView(APIView):
+    """cancel, resume and retry: each one call of one service."""
+
+    def post(self, request: Request, batch_id: UUID, action: str) -> Response:
+        """Act on everything in the batch that the action fits."""
+        batch = selectors.get_batch_for(request.user, batch_id)
+        if action == "retry":
+            batches.retry(Document.objects.filter(batch=batch), request.user)
+        elif action == "resume":
+            batches.resume_batch(batch, request.user)
+        else:
+            batches.cancel_batch(batch, request.user)
+        return Response(_batch(batch))
+
+
+class DocumentListView(APIView):
+    def get(self, request: Request) -> Response:
+        """List the caller's documents by path within a batch, else newest first."""
+        found = selectors.documents_for(request.user)
+        given = request.query_params
+        if given.get("batch"):
+            found = found.filter(batch=selectors.get_batch_for(request.user, _uuid(given["batch"])))
+        if given.get("status"):
+            found = found.filter(status__in=given["status"].split(","))
+        if given.get("folder"):
+            found = found.filter(folder=given["folder"])
+        if given.get("type"):
+            found = found.filter(content_type=given["type"])
+        if given.get("q"):
+            found = found.filter(path__icontains=given["q"])
+        order = ("path", "id") if given.get("batch") else ("-created_at", "-id")
+        page = paginate(found, order, **_paging(request))
+        return _listing(page, serializers.document_json(page.rows))
+
+
+class DocumentView(APIView):
+    def get(self, request: Request, document_id: UUID) -> Response:
+        """Return one document with its stages."""
+        document = selectors.get_document_for(request.user, document_id)
+        return Response(serializers.document_json([document])[0])
+
+
+class DownloadView(APIView):
+    def get(self, request: Request, document_id: UUID) -> HttpResponseRedirect:
+        """Redirect to a signed URL of the original, which is always an attachment."""
+        document = selectors.get_document_for(request.user, document_id)
+        return HttpResponseRedirect(download_url(document))
+
+
+class DocumentActionView(APIView):
+    """retry and cancel: each one call of one service."""
+
+    def post(self, request: Request, document_id: UUID, action: str) -> Response:
+        """Act on the document if the action fits its state."""
+        document = selectors.get_document_for(request.user, document_id)
+        act = batches.retry if action == "retry" else batches.cancel
+        act(Document.objects.filter(id=document.id), request.user)
+        document.refresh_from_db()
+        return Response(serializers.document_json([document])[0])
+
+
+def download_url(document: Document) -> str:
+    """Return a signed URL of the stored bytes; a duplicate's are its original's."""
+    holder = document.duplicate_of or document
+    if not holder.stored_key or document.status == Status.CANCELLED:
+        raise NotFoundError("The bytes of this document are not stored.")
+    return get_storage().presign_get(
+        holder.stored_key,
+        filename=document.name,
+        content_type=holder.content_type,
+        expires_seconds=settings.DOWNLOAD_URL_SECONDS,
+    )
+
+
+def _batch(batch: Batch) -> dict[str, Any]:
+    return serializers.batch_json([batch])[0]
+
+
+def _answer(documents: list[dict[str, Any]], refusals: list[Refusal], *, status: int) -> Response:
+    """Answer for a list: what was taken, and one entry per item that was not."""
+    if refusals and not documents:
+        body = all_refused(refusals)
+        return Response(body, status=body["status"], content_type=PROBLEM)
+    return Response({"documents": documents, "errors": as_errors(refusals)}, status=status)
+
+
+def _listing(page: Page[Any], results: list[dict[str, Any]]) -> Response:
+    return Response({"results": results, "next": page.next})
+
+
+def _valid(serializer_class: Any, request: Request) -> Any:
+    serializer = serializer_class(data=request.data)
+    serializer.is_valid(raise_exception=True)
+    return serializer.validated_data
+
+
+def _length(request: Request) -> int:
+    """Return how many documents are named, before each is looked at."""
+    given = request.data.get("documents") if isinstance(request.data, dict) else None
+    if not isinstance(given, list):
+        raise InvalidError("The request needs a list `documents`.")
+    return len(given)
+
+
+def _paging(request: Request) -> dict[str, Any]:
+    return {
+        "cursor": request.query_params.get("cursor", ""),
+        "limit": _integer(request, "limit", DEFAULT_LIMIT),
+    }
+
+
+def _integer(request: Request, name: str, default: int) -> int:
+    given = request.query_params.get(name, "")
+    try:
+        return int(given) if given else default
+    except ValueError as error:
+        raise InvalidError(f"{name} must be a whole number, not {given!r}.") from error
+
+
+def _uuid(given: str) -> UUID:
+    try:
+        return UUID(given)
+    except ValueError as error:
+        raise NotFoundError("There is no such batch.") from error
