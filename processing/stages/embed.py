@@ -1,0 +1,114 @@
+"""Embed: from chunks to vectors, for several documents at once.
+
+Reads the chunks of the current generation. Writes their vectors and the name of
+the model; the document is ready after it. Fails with ProviderRefusedError
+(permanent), RateLimitError and ProviderError (transient).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from django.db import connection
+from django.db.models.functions import Now
+from numpy.typing import NDArray
+
+from documents.errors import SluiceError
+from documents.models import Document
+from documents.services.moves import move
+from documents.states import Status
+from processing.embeddings.embedder import Embedder
+from processing.embeddings.registry import get_embedder
+from processing.models import Chunk, StageName
+from processing.stage import Held, Result, Stage
+
+CLAIM_SIZE = 16
+# Texts per call of the model: between calls a lost lease is noticed.
+SLICE = 128
+
+Row = tuple[int, str, str]
+
+
+def run(work: Sequence[Held]) -> Iterator[tuple[Held, Result]]:
+    """Yield each document's vectors; small documents share a call of the model."""
+    embedder = get_embedder()
+    for group in _groups(work):
+        try:
+            yield from _embed(embedder, group)
+        except SluiceError as error:
+            for held, _ in group:
+                yield held, held.lost or error
+
+
+def _groups(work: Sequence[Held]) -> Iterator[list[tuple[Held, list[Row]]]]:
+    """Yield documents with their chunks, so many at a time that a call is well filled."""
+    group: list[tuple[Held, list[Row]]] = []
+    for held in work:
+        rows = list(
+            Chunk.objects.filter(
+                document_id=held.lease.document_id, generation=held.lease.generation
+            )
+            .order_by("ordinal")
+            .values_list("id", "heading", "text")
+        )
+        group.append((held, rows))
+        if sum(len(rows) for _, rows in group) >= SLICE:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _embed(embedder: Embedder, group: list[tuple[Held, list[Row]]]) -> list[tuple[Held, Result]]:
+    texts = [_with_context(heading, text) for _, rows in group for _, heading, text in rows]
+    vectors = []
+    for start in range(0, len(texts), SLICE):
+        # One cancelled document does not stop its neighbours: its write is fenced anyway.
+        if all(held.lost for held, _ in group):
+            group[0][0].check()
+        vectors.append(embedder.embed(texts[start : start + SLICE]))
+    every: NDArray[np.float32] = np.concatenate(
+        [np.empty((0, embedder.dimensions), np.float32), *vectors]
+    )
+    results: list[tuple[Held, Result]] = []
+    taken = 0
+    for held, rows in group:
+        ids = [row[0] for row in rows]
+        results.append((held, Embedded(ids, every[taken : taken + len(ids)], embedder.model)))
+        taken += len(ids)
+    return results
+
+
+def _with_context(heading: str, text: str) -> str:
+    return f"{heading}\n{text}" if heading and not text.startswith(heading) else text
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Write the vectors of a document's chunks, (n, dimensions) float32, n ids."""
+
+    ids: list[int]
+    vectors: NDArray[np.float32]
+    model: str
+
+    def __call__(self, document: Document) -> bool:
+        """Return True: whatever follows may go on."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                update processing_chunk c set embedding = v.embedding::halfvec, model = %s
+                from unnest(%s::bigint[], %s::text[]) as v (id, embedding) where c.id = v.id
+                """,
+                [self.model, self.ids, [_as_text(vector) for vector in self.vectors]],
+            )
+        documents = Document.objects.filter(id=document.id)
+        documents.update(embedded_at=Now())
+        move(documents, Status.READY)
+        return True
+
+
+def _as_text(vector: NDArray[np.float32]) -> str:
+    return "[" + ",".join(f"{value:.5g}" for value in vector.tolist()) + "]"
+
+
+stage = Stage(StageName.EMBED, run, after=StageName.EXTRACT, claim_size=CLAIM_SIZE)

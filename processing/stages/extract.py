@@ -1,0 +1,91 @@
+"""Extract: from stored bytes to text by page, cut into chunks.
+
+Reads the final object, in the sandbox. Writes page texts, chunks (searchable by
+keyword from here on) and the document's pages, title, language and metadata.
+Fails with EncryptedError, CorruptError, UnsupportedError, EmptyDocumentError,
+TooComplexError (permanent), CrashedError and StorageError (transient).
+"""
+
+from dataclasses import dataclass
+
+from django.db.models.functions import Now
+
+from documents import events
+from documents.errors import EmptyDocumentError
+from documents.models import Document
+from documents.storage import get_storage
+from processing import reading
+from processing.chunking import ChunkSpan, chunk
+from processing.embeddings.registry import get_embedder
+from processing.extraction import Extraction
+from processing.models import Chunk, PageText, StageName
+from processing.stage import Held, Stage, Write, one_by_one
+
+INSERT_ROWS = 500
+MAX_TITLE = 500
+
+
+def run(document: Document, held: Held) -> Write:
+    """Read the document in the sandbox and cut its text into chunks."""
+    with get_storage().as_file(document.stored_key) as path:
+        extraction = reading.read(path, document, held)
+    held.check()
+    spans = chunk(extraction.pages, get_embedder().count_tokens)
+    if not spans:
+        raise EmptyDocumentError(f"{document.name} contains no text that could be found.")
+    return Extracted(extraction, spans)
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """Write the text of the document's current generation, replacing an earlier attempt's."""
+
+    extraction: Extraction
+    spans: list[ChunkSpan]
+
+    def __call__(self, document: Document) -> bool:
+        """Return True: embedding follows."""
+        own = {"document_id": document.id, "generation": document.generation}
+        PageText.objects.filter(**own).delete()
+        Chunk.objects.filter(**own).delete()
+        own |= {"workspace_id": document.workspace_id}
+        PageText.objects.bulk_create(
+            (PageText(**own, number=page.number, text=page.text) for page in self.extraction.pages),
+            batch_size=INSERT_ROWS,
+        )
+        Chunk.objects.bulk_create(
+            (
+                Chunk(
+                    **own,
+                    ordinal=span.ordinal,
+                    page=span.page,
+                    start=span.start,
+                    end=span.end,
+                    heading=span.heading[:MAX_TITLE],
+                    text=span.text,
+                )
+                for span in self.spans
+            ),
+            batch_size=INSERT_ROWS,
+        )
+        self._describe(document)
+        return True
+
+    def _describe(self, document: Document) -> None:
+        Document.objects.filter(id=document.id).update(
+            processed_at=Now(),
+            pages=len(self.extraction.pages),
+            title=self.extraction.title[:MAX_TITLE],
+            language=self.extraction.language,
+            metadata=self.extraction.metadata,
+        )
+        # Only the first time: the text of a document is counted once in its progress.
+        if document.processed_at is None:
+            events.append(
+                events.batch_stream(document.batch_id),
+                "processed",
+                {"documents": [str(document.id)]},
+            )
+
+
+stage = Stage(StageName.EXTRACT, one_by_one(run), after=StageName.VERIFY)

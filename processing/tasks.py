@@ -1,0 +1,106 @@
+"""Doorbells: the actors that Dramatiq runs, and how to ring them.
+
+A message says only "look". What there is to do is read from Postgres, so a
+message may be lost, doubled or late without effect. The broker has no middleware for
+retries or time limits (settings, DRAMATIQ_BROKER): both are rows in Postgres.
+"""
+
+from functools import partial
+from typing import Any
+
+import dramatiq
+import redis
+import structlog
+from django.db import transaction
+from dramatiq.errors import BrokerConnectionError
+
+from processing import turns
+from processing.models import StageName
+
+log = structlog.get_logger(__name__)
+
+# A second ring is dropped while the first has not been answered, for this long at most.
+BELL_MILLISECONDS = 5_000
+
+
+@dramatiq.actor(queue_name="verify")
+def verify() -> None:
+    """Work on uploaded documents until none is left or the turn is over."""
+    _answer(StageName.VERIFY)
+
+
+@dramatiq.actor(queue_name="extract")
+def extract() -> None:
+    """Work on ready extractions until none is left or the turn is over."""
+    _answer(StageName.EXTRACT)
+
+
+@dramatiq.actor(queue_name="embed")
+def embed() -> None:
+    """Work on ready embeddings until none is left or the turn is over."""
+    _answer(StageName.EMBED)
+
+
+@dramatiq.actor(queue_name="quarantine")
+def quarantine() -> None:
+    """Work on runs that crashed before, one at a time in each process."""
+    _clear_bell(quarantine)
+    turns.work_in_quarantine(BELLS)
+
+
+ACTORS = {StageName.VERIFY: verify, StageName.EXTRACT: extract, StageName.EMBED: embed}
+Actor = dramatiq.Actor[[], None]
+
+
+def ring(stage: StageName) -> None:
+    """Wake a free worker thread for this stage. Never raises: a lost ring is no loss."""
+    _ring(ACTORS[stage])
+
+
+def ring_quarantine() -> None:
+    """Wake a free worker thread for the quarantine."""
+    _ring(quarantine)
+
+
+BELLS = turns.Bells(ring, ring_quarantine)
+
+
+def ring_after_commit(stage: StageName) -> None:
+    """Ring once the work is there for others to see."""
+    transaction.on_commit(partial(ring, stage), robust=True)
+
+
+def work_through() -> int:
+    """Take a turn at every stage without being rung; return how many runs were taken."""
+    return sum(turns.work_on(stage, BELLS) for stage in ACTORS)
+
+
+def _answer(stage: StageName) -> None:
+    # Before the first claim: whatever becomes ready from now on may ring again.
+    _clear_bell(ACTORS[stage])
+    turns.work_on(stage, BELLS)
+
+
+def _ring(actor: Actor) -> None:
+    try:
+        if _redis(actor).set(_bell(actor), 1, nx=True, px=BELL_MILLISECONDS):
+            actor.send()
+    except (redis.RedisError, BrokerConnectionError) as error:
+        log.warning("ring_lost", actor=actor.actor_name, error=str(error))
+
+
+def _clear_bell(actor: Actor) -> None:
+    try:
+        _redis(actor).delete(_bell(actor))
+    except redis.RedisError as error:
+        log.warning("bell_not_cleared", actor=actor.actor_name, error=str(error))
+
+
+def _bell(actor: Actor) -> str:
+    return f"sluice:bell:{actor.actor_name}"
+
+
+def _redis(actor: Actor) -> redis.Redis:
+    broker: Any = actor.broker  # The configured one is Redis's; the base class has no client.
+    client: redis.Redis = broker.client
+    return client

@@ -1,0 +1,131 @@
+"""A worker thread's turn: claim, run, finish or fail, until nothing is ready."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+from django.conf import settings
+
+from documents.errors import CrashedError, LeaseLostError, SluiceError, TransientError
+from processing import leases
+from processing.models import StageName
+from processing.pipeline import STAGES, following, get_stage
+from processing.presence import presence
+from processing.stage import Held, Lease, Result, ShutdownError, Stage
+
+log = structlog.get_logger(__name__)
+_quarantine = threading.Lock()
+
+
+class InternalError(TransientError):
+    """Something we did not foresee; the log has the traceback, the person our sentence."""
+
+    code, status, title = "internal", 500, "Something went wrong on our side"
+
+
+@dataclass(frozen=True, slots=True)
+class Bells:
+    """How to wake other threads; given by the caller, so that nothing here knows actors."""
+
+    ring: Callable[[StageName], None]
+    ring_quarantine: Callable[[], None]
+
+
+def work_on(name: StageName, bells: Bells) -> int:
+    """Work on ready runs of a stage for at most a turn; return how many were taken."""
+    return _turn(get_stage(name), bells, quarantine=False)
+
+
+def work_in_quarantine(bells: Bells) -> int:
+    """Work on runs that crashed before, unless this process does already."""
+    if not _quarantine.acquire(blocking=False):
+        return 0
+    try:
+        return sum(_turn(stage, bells, quarantine=True) for stage in STAGES)
+    finally:
+        _quarantine.release()
+
+
+def _turn(stage: Stage, bells: Bells, *, quarantine: bool) -> int:
+    ends_at = time.monotonic() + settings.TURN_SECONDS
+    taken = 0
+    while time.monotonic() < ends_at and not presence.stopping:
+        limit = 1 if quarantine else stage.claim_size
+        claimed = leases.claim(stage, presence.id, limit=limit, quarantine=quarantine)
+        if not claimed:
+            break
+        taken += len(claimed)
+        # There may be more, and another thread may be free.
+        bells.ring(stage.name)
+        _work(stage, claimed, bells)
+    return taken
+
+
+def _work(stage: Stage, claimed: Sequence[Lease], bells: Bells) -> None:
+    """Run a stage over its leases and settle each, whatever happens."""
+    work = [Held(lease) for lease in claimed]
+    open_work = {held.lease.token: held for held in work}
+    with presence.holding(work):
+        try:
+            for held, result in stage.run(work):
+                open_work.pop(held.lease.token)
+                _settle(stage, held, result, bells)
+        except LeaseLostError as error:
+            log.info("turn_ended", stage=stage.name, reason=error.code)
+        except Exception as error:
+            log.exception("stage_broke", stage=stage.name)
+            for held in open_work.values():
+                _settle(stage, held, _unforeseen(error), bells)
+            open_work.clear()
+        for held in open_work.values():
+            leases.hand_back(held.lease)
+
+
+def _settle(stage: Stage, held: Held, result: Result, bells: Bells) -> None:
+    """Finish or fail one lease; a lease that was lost is dropped."""
+    lease = held.lease
+    started = time.monotonic()
+    try:
+        if isinstance(result, ShutdownError):
+            leases.hand_back(lease)
+        elif isinstance(result, LeaseLostError):
+            raise result
+        elif isinstance(result, SluiceError):
+            leases.fail(lease, result)
+            if isinstance(result, CrashedError):
+                bells.ring_quarantine()
+        else:
+            leases.finish(lease, result, following(stage.name))
+            log.info(
+                "stage_finished",
+                document_id=str(lease.document_id),
+                stage=stage.name,
+                attempt=lease.attempt,
+                write_seconds=round(time.monotonic() - started, 3),
+            )
+            for name in following(stage.name):
+                bells.ring(name)
+    except LeaseLostError as error:
+        log.info(
+            "result_dropped",
+            document_id=str(lease.document_id),
+            stage=stage.name,
+            reason=error.detail,
+        )
+    except SluiceError as error:
+        # Raised by the write itself; the transaction is rolled back.
+        _settle(stage, held, error, bells)
+    except Exception as error:
+        log.exception("settle_broke", stage=stage.name, document_id=str(lease.document_id))
+        if isinstance(result, InternalError):
+            raise
+        _settle(stage, held, _unforeseen(error), bells)
+
+
+def _unforeseen(error: Exception) -> InternalError:
+    return InternalError(
+        "Something went wrong on our side; it will be tried again.",
+        exception=type(error).__name__,
+    )

@@ -1,0 +1,73 @@
+"""How a Dramatiq worker process takes part: it announces itself, beats and ends well."""
+
+import threading
+from typing import Any
+
+import dramatiq
+import redis
+import structlog
+from django.db import Error as DatabaseError
+from django.db import connection
+
+from documents.errors import SluiceError
+from processing import reading, tasks
+from processing.embeddings.registry import get_embedder
+from processing.presence import presence
+
+log = structlog.get_logger(__name__)
+POLL_SECONDS = 1.0
+
+
+def install() -> None:
+    """Take part in the life of the broker's workers; called once the models are loaded."""
+    dramatiq.get_broker().add_middleware(WorkerMiddleware())
+
+
+class WorkerMiddleware(dramatiq.Middleware):
+    """Tie the life of the presence and the sandbox to that of the worker process."""
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
+
+    def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        """Announce the process, and watch for a Redis that is away."""
+        presence.start(broker.get_declared_queues())
+        connection.close()
+        threading.Thread(target=self._poll, args=(broker,), name="poll", daemon=True).start()
+        threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
+
+    def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        """Take no more work; what is in hand goes back."""
+        self._ended.set()
+        presence.stop()
+
+    def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        """End the sandbox and say goodbye."""
+        reading.close_sandbox()
+        presence.leave()
+
+    def _poll(self, broker: Any) -> None:
+        """Work without being rung while Redis is away: latency is lost, work is not."""
+        while not self._ended.wait(POLL_SECONDS):
+            try:
+                broker.client.ping()
+            except redis.RedisError:
+                self._work_unrung()
+
+    def _work_unrung(self) -> None:
+        try:
+            tasks.work_through()
+        except DatabaseError as error:
+            log.warning("poll_failed", error=str(error))
+        finally:
+            connection.close()
+
+
+def _warm_up() -> None:
+    """Load what the first document would otherwise wait for: the sandbox and the model."""
+    try:
+        reading.start_sandbox()
+        get_embedder().embed(["warm"])
+    except SluiceError as error:
+        # The stage that needs it will say so again, where somebody sees it.
+        log.warning("warm_up_failed", code=error.code, error=error.detail)
