@@ -41,22 +41,28 @@ def run(work: Sequence[Held]) -> Iterator[tuple[Held, Result]]:
 
 
 def _groups(work: Sequence[Held]) -> Iterator[list[tuple[Held, list[Row]]]]:
-    """Yield documents with their chunks, so many at a time that a call is well filled."""
+    """Yield documents with their chunks, so many at a time that a call is well filled.
+
+    The smallest come first and are done when their own group is: nobody's page
+    waits for somebody's book.
+    """
     group: list[tuple[Held, list[Row]]] = []
-    for held in work:
-        rows = list(
-            Chunk.objects.filter(
-                document_id=held.lease.document_id, generation=held.lease.generation
-            )
-            .order_by("ordinal")
-            .values_list("id", "heading", "text")
-        )
-        group.append((held, rows))
-        if sum(len(rows) for _, rows in group) >= SLICE:
+    n = 0
+    for held, rows in sorted(((held, _rows(held)) for held in work), key=lambda one: len(one[1])):
+        if group and n + len(rows) > SLICE:
             yield group
-            group = []
+            group, n = [], 0
+        group.append((held, rows))
+        n += len(rows)
     if group:
         yield group
+
+
+def _rows(held: Held) -> list[Row]:
+    chunks = Chunk.objects.filter(
+        document_id=held.lease.document_id, generation=held.lease.generation
+    )
+    return list(chunks.order_by("ordinal").values_list("id", "heading", "text"))
 
 
 def _embed(embedder: Embedder, group: list[tuple[Held, list[Row]]]) -> list[tuple[Held, Result]]:

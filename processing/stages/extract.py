@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from django.db.models.functions import Now
 
 from documents import events
-from documents.errors import EmptyDocumentError
+from documents.errors import EmptyDocumentError, SluiceError, UnsupportedError
 from documents.models import Document
 from documents.storage import get_storage
 from processing import reading
@@ -32,8 +32,17 @@ def run(document: Document, held: Held) -> Write:
     held.check()
     spans = chunk(extraction.pages, get_embedder().count_tokens)
     if not spans:
-        raise EmptyDocumentError(f"{document.name} contains no text that could be found.")
+        raise _nothing_found(document, extraction)
     return Extracted(extraction, spans)
+
+
+def _nothing_found(document: Document, extraction: Extraction) -> SluiceError:
+    if extraction.metadata.get("text") == "none":
+        return UnsupportedError(
+            f"{document.name} has pages but no text in them; they are probably scans, and text "
+            "recognition is not installed here."
+        )
+    return EmptyDocumentError(f"{document.name} contains no text that could be found.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,114 @@
+"""Read workbooks (xlsx, xlsm, xls), one page or more per sheet, one line per row."""
+
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime, time
+from typing import Any
+
+from documents.errors import CorruptError, TooComplexError
+from processing.extraction.archives import open_package
+from processing.extraction.pages import Extraction, PageWriter
+from processing.extraction.readers.package import properties
+from processing.extraction.readers.rows import lines_of
+from processing.extraction.source import Source
+
+# A sheet may claim 17 billion cells; reading stops where no sheet made by a person ends.
+_MAX_CELLS = 20_000_000
+
+
+def read_xlsx(source: Source) -> Extraction:
+    """Read a workbook of Office Open XML; formulas by the value they had when it was saved."""
+    with open_package(source.path) as package:
+        metadata = properties(package, "docProps/core.xml")
+    import openpyxl
+
+    writer = PageWriter()
+    # As a stream: of a path it wants to see a suffix that it knows.
+    with source.path.open("rb") as stream:
+        book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
+        for sheet in book.worksheets:
+            # The size a sheet declares may be wrong; without it rows are read as they come.
+            sheet.reset_dimensions()
+            _write_sheet(sheet.title, sheet.iter_rows(values_only=True), writer)
+    title = metadata.pop("title", "")
+    return Extraction(pages=writer.finish(), title=title, metadata=metadata)
+
+
+def read_xls(source: Source) -> Extraction:
+    """Read a workbook of the format before 2007."""
+    import xlrd
+
+    try:
+        book = xlrd.open_workbook(str(source.path), on_demand=True)
+    except xlrd.XLRDError as exc:
+        raise CorruptError("The document is damaged: it cannot be read as a workbook.") from exc
+    writer = PageWriter()
+    for name in book.sheet_names():
+        sheet = book.sheet_by_name(name)
+        rows = (_xls_row(sheet, index, book.datemode) for index in range(sheet.nrows))
+        _write_sheet(name, rows, writer)
+        book.unload_sheet(name)
+    return Extraction(pages=writer.finish())
+
+
+def _write_sheet(name: str, rows: Iterable[Iterable[Any]], writer: PageWriter) -> None:
+    writer.add_heading(name)
+    separator = "\n\n"
+    for line in lines_of(_texts(rows)):
+        writer.add(line, separator=separator)
+        separator = "\n" if line else "\n\n"
+        if writer.is_full:
+            writer.end_page()
+    if not writer.is_empty:
+        writer.end_page()
+
+
+def _texts(rows: Iterable[Iterable[Any]]) -> Iterator[list[str]]:
+    cells = 0
+    for row in rows:
+        texts = [_text(value) for value in row]
+        cells += len(texts)
+        if cells > _MAX_CELLS:
+            raise TooComplexError(f"A sheet has more than {_MAX_CELLS:,} cells.")
+        while texts and not texts[-1]:
+            texts.pop()
+        yield texts
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).upper()
+    if isinstance(value, float):
+        return f"{value:.15g}"
+    if isinstance(value, datetime):
+        is_day = value.time() == time()
+        return value.date().isoformat() if is_day else value.isoformat(sep=" ")
+    if isinstance(value, date | time):
+        return value.isoformat()
+    return " ".join(str(value).split())
+
+
+def _xls_row(sheet: Any, index: int, date_mode: int) -> list[Any]:
+    import xlrd
+
+    values: list[Any] = []
+    for cell in sheet.row(index):
+        if cell.ctype == xlrd.XL_CELL_DATE:
+            values.append(_xls_date(cell.value, date_mode))
+        elif cell.ctype == xlrd.XL_CELL_BOOLEAN:
+            values.append(bool(cell.value))
+        elif cell.ctype == xlrd.XL_CELL_ERROR:
+            values.append(xlrd.error_text_from_code.get(cell.value, ""))
+        else:
+            values.append(cell.value)
+    return values
+
+
+def _xls_date(value: float, date_mode: int) -> Any:
+    import xlrd
+
+    try:
+        return xlrd.xldate_as_datetime(value, date_mode)
+    except (ValueError, OverflowError):
+        return value  # formatted as a date, but no day of any calendar

@@ -1,0 +1,41 @@
+"""What a sandboxed child is asked to do: plain JSON types in, plain JSON types out."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+from processing.extraction.detection import detect, load_model
+from processing.extraction.offline import prepare
+from processing.extraction.reading import extract, is_supported
+
+_PARSERS = (
+    *("charset_normalizer", "langdetect", "lxml.etree", "lxml.html", "pypdfium2"),
+    *("openpyxl", "xlrd", "olefile", "msoffcrypto", "oxmsg", "pptx", "pypandoc"),
+    *("unstructured.partition.pptx", "unstructured.partition.rtf"),
+)
+
+
+def detect_type(path: str, name: str) -> dict[str, Any]:
+    """Return the media type of a document by its content, and whether it can be taken in."""
+    media_type = detect(Path(path), name)
+    return {"media_type": media_type, "is_supported": is_supported(media_type)}
+
+
+def read(path: str, name: str, media_type: str) -> dict[str, Any]:
+    """Return an `Extraction` as JSON; raises the errors of `extract`."""
+    return extract(Path(path), media_type, name).to_json()
+
+
+def warm_up() -> None:
+    """Import every parser and load every model, so that children forked later have them."""
+    prepare()
+    for name in _PARSERS:
+        importlib.import_module(name)
+    load_model()
+    _load_language_profiles()
+
+
+def _load_language_profiles() -> None:
+    from langdetect.detector_factory import init_factory
+
+    init_factory()
