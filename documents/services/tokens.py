@@ -5,6 +5,7 @@ import secrets
 from datetime import timedelta
 
 from django.contrib.auth.models import AbstractBaseUser
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from documents.models import ApiToken
@@ -32,6 +33,11 @@ def find_token(token: str) -> ApiToken | None:
     if found and (found.last_used_at is None or found.last_used_at < now - SEEN_EVERY):
         ApiToken.objects.filter(id=found.id).update(last_used_at=now)
     return found
+
+
+def revoke(queryset: QuerySet[ApiToken]) -> int:
+    """End these tokens from now on; return how many were live."""
+    return queryset.filter(revoked_at=None).update(revoked_at=timezone.now())
 
 
 def _digest(token: str) -> str:
