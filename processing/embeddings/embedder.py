@@ -52,6 +52,11 @@ def normalised(vectors: Vectors) -> Vectors:
     return np.asarray(vectors / lengths, dtype=np.float32)
 
 
+def as_literal(vector: NDArray[np.float32]) -> str:
+    """Return a vector of shape (dimensions,) as pgvector reads it; halfvec keeps 11 bits each."""
+    return "[" + ",".join(f"{value:.5g}" for value in vector.tolist()) + "]"
+
+
 def well_formed(text: str) -> str:
     """Replace lone surrogates, which JSON can carry and UTF-8 cannot."""
     return text.encode("utf-8", "replace").decode("utf-8")

@@ -17,7 +17,7 @@ from documents.errors import SluiceError
 from documents.models import Document
 from documents.services.moves import move
 from documents.states import Status
-from processing.embeddings.embedder import Embedder
+from processing.embeddings.embedder import Embedder, as_literal
 from processing.embeddings.registry import get_embedder
 from processing.models import Chunk, StageName
 from processing.stage import Held, Result, Stage
@@ -105,16 +105,12 @@ class Embedded:
                 update processing_chunk c set embedding = v.embedding::halfvec, model = %s
                 from unnest(%s::bigint[], %s::text[]) as v (id, embedding) where c.id = v.id
                 """,
-                [self.model, self.ids, [_as_text(vector) for vector in self.vectors]],
+                [self.model, self.ids, [as_literal(vector) for vector in self.vectors]],
             )
         documents = Document.objects.filter(id=document.id)
         documents.update(embedded_at=Now())
         move(documents, Status.READY)
         return True
-
-
-def _as_text(vector: NDArray[np.float32]) -> str:
-    return "[" + ",".join(f"{value:.5g}" for value in vector.tolist()) + "]"
 
 
 stage = Stage(StageName.EMBED, run, after=StageName.EXTRACT, claim_size=CLAIM_SIZE)

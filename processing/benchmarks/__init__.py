@@ -1,0 +1,1 @@
+"""Measure Sluice on public test sets; `manage.py bench` prints what comes out."""

@@ -1,0 +1,7 @@
+"""Find documents by words and by meaning; `search` is the one way in."""
+
+from processing.search.answer import DEFAULT_LIMIT, search
+from processing.search.question import MAX_LIMIT, Mode
+from processing.search.results import Coverage, Hit, Results, Why
+
+__all__ = ["DEFAULT_LIMIT", "MAX_LIMIT", "Coverage", "Hit", "Mode", "Results", "Why", "search"]

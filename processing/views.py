@@ -1,0 +1,73 @@
+"""The API of what processing made: text, jobs, search and figures."""
+
+from uuid import UUID
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from documents.errors import InvalidError, NotFoundError
+from documents.selectors import get_document_for
+from processing import selectors
+from processing.search import DEFAULT_LIMIT, Mode, search
+from processing.stats import stats_for
+
+_TRUE = ("1", "true", "yes", "on")
+_FALSE = ("", "0", "false", "no", "off")
+
+
+class TextView(APIView):
+    def get(self, request: Request, document_id: UUID) -> Response:
+        """Return the document's text by page."""
+        document = get_document_for(request.user, document_id)
+        pages = selectors.pages_of(document)
+        return Response({"pages": [{"page": page.number, "text": page.text} for page in pages]})
+
+
+class JobView(APIView):
+    def get(self, request: Request, job_id: UUID) -> Response:
+        """Return how far the work on one document is."""
+        return Response(selectors.get_job_for(request.user, job_id))
+
+
+class SearchView(APIView):
+    def get(self, request: Request) -> Response:
+        """Return the documents that answer `q`, best first, and how much was searched."""
+        given = request.query_params
+        results = search(
+            request.user,
+            given.get("q", ""),
+            mode=given.get("mode") or Mode.HYBRID,
+            folder=given.get("folder", ""),
+            content_type=given.get("type", ""),
+            batch=_batch_id(given.get("batch", "")),
+            limit=_limit(given.get("limit", "")),
+            explain=_is_true("explain", given.get("explain", "")),
+        )
+        return Response(results.as_json())
+
+
+class StatsView(APIView):
+    def get(self, request: Request) -> Response:
+        """Return how many documents the caller's workspaces hold, by how far they are."""
+        return Response(stats_for(request.user))
+
+
+def _batch_id(given: str) -> UUID | None:
+    try:
+        return UUID(given) if given else None
+    except ValueError as error:
+        raise NotFoundError("There is no such batch.") from error
+
+
+def _limit(given: str) -> int:
+    try:
+        return int(given) if given else DEFAULT_LIMIT
+    except ValueError as error:
+        raise InvalidError(f"limit must be a whole number, not {given!r}.") from error
+
+
+def _is_true(name: str, given: str) -> bool:
+    if given.lower() not in (*_TRUE, *_FALSE):
+        raise InvalidError(f"{name} must be true or false, not {given!r}.")
+    return given.lower() in _TRUE
