@@ -1,0 +1,195 @@
+"""What pages show, read through the access functions of `documents.selectors`."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db.models import BooleanField, CharField, ExpressionWrapper, F, Func, Max, Q, Value
+from django.db.models.functions import Coalesce, Left, Length
+from django.utils import timezone
+
+from dashboard.presentation import RUN_LOOKS, SHOWS, STAGE_LABELS, Look
+from documents import progress, selectors
+from documents.errors import NotFoundError
+from documents.models import Batch, Document, DocumentQuerySet
+from documents.paging import Page, paginate
+from documents.states import Status
+from processing.models import PageText, StageRun
+from processing.selectors import PLACE
+
+ROWS = 100
+PAGES_SHOWN = 10
+CHARACTERS_SHOWN = 200_000
+FOLDERS_LISTED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    """A batch and how far it is."""
+
+    batch: Batch
+    progress: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StageLine:
+    """One stage of a document's way, with what it cost and what went wrong."""
+
+    label: str
+    look: Look
+    attempts: int
+    seconds: float | None
+    errors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Crumb:
+    """One folder on the way to a document."""
+
+    name: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextWindow:
+    """Some pages of a document around the one that was asked for."""
+
+    pages: list[PageText]
+    page: int
+    total: int
+
+    @property
+    def before(self) -> int:
+        return max(1, self.page - 1)
+
+    @property
+    def after(self) -> int:
+        return min(self.total, self.page + 1)
+
+    @property
+    def previous(self) -> int | None:
+        first = self.pages[0].number if self.pages else 1
+        return first - 1 if first > 1 else None
+
+    @property
+    def next(self) -> int | None:
+        last = self.pages[-1].number if self.pages else self.total
+        return last + 1 if last < self.total else None
+
+
+def recent_batches(user: selectors.User, *, cursor: str = "", limit: int = ROWS) -> Page[Batch]:
+    """Return the newest batches; served by `batch_recent`."""
+    return paginate(selectors.batches_for(user), ("-created_at", "-id"), cursor=cursor, limit=limit)
+
+
+def with_progress(batches: list[Batch]) -> list[BatchRow]:
+    """Return each batch with its progress; one query for all."""
+    found = selectors.progress_of([batch.id for batch in batches])
+    return [BatchRow(batch, found[batch.id]) for batch in batches]
+
+
+def documents_of_batch(
+    user: selectors.User, batch: Batch, *, show: str, folders: bool, cursor: str
+) -> Page[Document]:
+    """Return documents of one batch, by folder or by path; served by `document_in_batch`."""
+    documents = narrowed(selectors.documents_for(user).filter(batch=batch), show)
+    order = ("folder", "name", "id") if folders else ("path", "id")
+    return paginate(documents.select_related("duplicate_of"), order, cursor=cursor, limit=ROWS)
+
+
+def library(user: selectors.User, *, show: str, folder: str, cursor: str) -> Page[Document]:
+    """Return the newest documents everywhere; served by `document_recent`."""
+    documents = narrowed(selectors.documents_for(user), show)
+    if folder:
+        documents = documents.filter(Q(folder=folder) | Q(folder__startswith=f"{folder}/"))
+    return paginate(
+        documents.select_related("batch"), ("-created_at", "-id"), cursor=cursor, limit=ROWS
+    )
+
+
+def narrowed(documents: DocumentQuerySet, show: str) -> DocumentQuerySet:
+    """Return only documents of the named group of states; all when it is empty."""
+    return documents.filter(status__in=SHOWS[show]) if show else documents
+
+
+def top_folders(user: selectors.User) -> list[str]:
+    """Return the first segments of all folders, for a choice of them."""
+    top = Func(F("folder"), Value("/"), Value(1), function="split_part", output_field=CharField())
+    documents = selectors.documents_for(user).exclude(folder="").annotate(top=top)
+    return list(documents.order_by("top").values_list("top", flat=True).distinct()[:FOLDERS_LISTED])
+
+
+def timeline(document: Document) -> list[StageLine]:
+    """Return the stages in order with their attempts; a duplicate shows its original's."""
+    source = document.duplicate_of or document
+    runs = StageRun.objects.filter(document=source, generation=source.generation).prefetch_related(
+        "attempts"
+    )
+    return [_line(run) for run in sorted(runs, key=lambda run: PLACE[run.stage])]
+
+
+def _line(run: StageRun) -> StageLine:
+    attempts = sorted(run.attempts.all(), key=lambda attempt: attempt.n)
+    spent = [
+        (attempt.ended_at - attempt.started_at).total_seconds()
+        for attempt in attempts
+        if attempt.ended_at
+    ]
+    errors = [attempt.error_text for attempt in attempts if attempt.error_text]
+    return StageLine(
+        label=STAGE_LABELS[run.stage],
+        look=RUN_LOOKS[run.state],
+        attempts=len(attempts),
+        seconds=sum(spent) if spent else None,
+        errors=tuple(dict.fromkeys(errors)),
+    )
+
+
+def crumbs(document: Document) -> list[Crumb]:
+    """Return the folders above the document, outermost first.
+
+    The folder that gave the batch its name is left out: the batch stands for it.
+    """
+    names = document.folder.split("/") if document.folder else []
+    found = [Crumb(name, "/".join(names[: at + 1])) for at, name in enumerate(names)]
+    return found[1:] if names[:1] == [document.batch.name] else found
+
+
+def has_bytes(document: Document) -> bool:
+    """Return whether there is something to download."""
+    holder = document.duplicate_of or document
+    return bool(holder.stored_key) and document.status != Status.CANCELLED
+
+
+def empty_progress() -> dict[str, Any]:
+    """Return the progress of a batch in which nothing has happened yet."""
+    return progress.shown({}, 0, timezone.now())
+
+
+def text_window(document: Document, page: int) -> TextWindow:
+    """Return the pages around `page`; a duplicate shows the text of its original.
+
+    What was cancelled shows nothing, whatever had been read by then.
+    """
+    source = document.duplicate_of or document
+    pages = PageText.objects.filter(document=source, generation=source.generation)
+    if document.status == Status.CANCELLED:
+        pages = pages.none()
+    total = pages.aggregate(n=Coalesce(Max("number"), 0))["n"]
+    page = max(1, min(page, total))
+    first = (page - 1) // PAGES_SHOWN * PAGES_SHOWN + 1
+    shown = pages.filter(number__gte=first, number__lt=first + PAGES_SHOWN).order_by("number")
+    # A log of fifty megabytes is one page; no browser wants it whole.
+    is_cut = ExpressionWrapper(Q(length__gt=CHARACTERS_SHOWN), output_field=BooleanField())
+    cut = shown.defer("text").annotate(
+        shown=Left("text", CHARACTERS_SHOWN), length=Length("text"), is_cut=is_cut
+    )
+    return TextWindow(list(cut), page, total)
+
+
+def parse_id(given: str) -> UUID:
+    """Return an id out of an address, or raise NotFoundError."""
+    try:
+        return UUID(given)
+    except ValueError as error:
+        raise NotFoundError("There is no such batch.") from error

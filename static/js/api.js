@@ -1,0 +1,133 @@
+// The JSON API as functions: CSRF, problem+json, and tries that wait their turn.
+
+import { retryDelay, sleep } from "./backoff.js";
+
+const TRIES = 3;
+
+// Each class says what happens next, in the words a person reads.
+export const ADVICE = {
+  rate_limit: "The server asked to slow down. Trying again shortly.",
+  network: "The connection was lost. Trying again when it is back.",
+  server: "The server had a problem. Trying again shortly.",
+  invalid: "This was refused and is not tried again.",
+  unknown: "Something unexpected happened. Try again, or reload the page.",
+};
+
+export function kindOfStatus(status) {
+  if (status === 0) return "network";
+  if (status === 429) return "rate_limit";
+  if (status >= 500) return "server";
+  if (status >= 400) return "invalid";
+  return "unknown";
+}
+
+export class ApiError extends Error {
+  constructor({ status, code = "unknown", detail = "", errors = [], retryAfterMs = null }) {
+    super(detail || ADVICE[kindOfStatus(status)]);
+    this.name = "ApiError";
+    this.status = status;
+    this.kind = kindOfStatus(status);
+    this.code = code;
+    this.errors = errors;
+    this.retryAfterMs = retryAfterMs;
+  }
+
+  get canRetry() {
+    return this.kind === "rate_limit" || this.kind === "network" || this.kind === "server";
+  }
+}
+
+// Retry-After is seconds or a date: https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
+export function parseRetryAfter(value, now = Date.now()) {
+  if (!value) return null;
+  if (/^\d+$/.test(value)) return Number(value) * 1000;
+  const at = Date.parse(value);
+  return Number.isNaN(at) ? null : Math.max(0, at - now);
+}
+
+async function toError(response) {
+  const type = response.headers.get("content-type") ?? "";
+  const problem = type.includes("json") ? await response.json().catch(() => ({})) : {};
+  return new ApiError({
+    status: response.status,
+    code: problem.code,
+    detail: problem.detail ?? problem.title,
+    errors: problem.errors,
+    retryAfterMs: parseRetryAfter(response.headers.get("retry-after")),
+  });
+}
+
+export function readCsrfToken(cookies) {
+  const found = /(?:^|;\s*)csrftoken=([^;]+)/.exec(cookies);
+  return found ? decodeURIComponent(found[1]) : "";
+}
+
+async function once(method, url, body, { fetch, csrfToken, signal }) {
+  const headers = { Accept: "application/json" };
+  if (method !== "GET") headers["X-CSRFToken"] = csrfToken();
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  let response;
+  try {
+    const payload = body === undefined ? undefined : JSON.stringify(body);
+    response = await fetch(url, {
+      method, headers, body: payload, signal, credentials: "same-origin",
+    });
+  } catch (cause) {
+    if (signal?.aborted) throw cause;
+    throw new ApiError({ status: 0, code: "network" });
+  }
+  if (!response.ok) throw await toError(response);
+  return response.status === 204 ? null : response.json();
+}
+
+export class Api {
+  constructor({
+    base = "/api/v1",
+    fetch = globalThis.fetch.bind(globalThis),
+    csrfToken = () => readCsrfToken(document.cookie),
+    wait = sleep,
+    tries = TRIES,
+  } = {}) {
+    Object.assign(this, { base, fetch, csrfToken, wait, tries });
+  }
+
+  // Every call here may be repeated: the server answers a repeat with what is.
+  async request(method, path, { body, signal } = {}) {
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return await once(method, this.base + path, body, { ...this, signal });
+      } catch (error) {
+        const last = attempt + 1 >= this.tries;
+        if (!(error instanceof ApiError) || !error.canRetry || last) throw error;
+        await this.wait(retryDelay(error, attempt), signal);
+      }
+    }
+  }
+
+  createBatch(name, expectedDocuments) {
+    return this.request("POST", "/batches", {
+      body: { name, expected_documents: expectedDocuments },
+    });
+  }
+
+  register(batch, documents, signal) {
+    return this.request("POST", `/batches/${batch}/uploads`, { body: { documents }, signal });
+  }
+
+  complete(batch, ids, signal) {
+    const documents = ids.map((id) => ({ id }));
+    return this.request("POST", `/batches/${batch}/complete`, { body: { documents }, signal });
+  }
+
+  cancel(batch) {
+    return this.request("POST", `/batches/${batch}/cancel`);
+  }
+
+  events(batch, since) {
+    return this.request("GET", `/batches/${batch}/events?since=${since}`);
+  }
+
+  documents(batch, status) {
+    return this.request("GET", `/documents?batch=${batch}&status=${status}&limit=500`);
+  }
+}
