@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from dashboard.forms import Question
 from documents.errors import ProviderError
-from documents.selectors import User, documents_for
-from documents.states import ACTIVE
+from documents.selectors import User
 from processing import search
 from processing.extraction import media_types as types
 
@@ -31,12 +30,11 @@ class Answer:
     total: int = 0
     message: str = ""
     by_words_only: bool = False
-    on_the_way: int = 0
 
     @property
-    def unreadable(self) -> int:
-        """Return how many documents were looked at in vain; never less than none."""
-        return max(0, self.total - self.searchable - self.on_the_way)
+    def on_the_way(self) -> int:
+        """Return how many documents may still be found later."""
+        return self.total - self.searchable
 
 
 def answer(user: User, question: Question) -> Answer:
@@ -56,20 +54,10 @@ def answer(user: User, question: Question) -> Answer:
         )
     except ProviderError as error:
         return Answer([], message=f"{error.detail} Search by keyword works meanwhile.")
-    missing = found.coverage.total - found.coverage.searchable
     return Answer(
         found.hits,
         searchable=found.coverage.searchable,
         total=found.coverage.total,
         message=found.message,
         by_words_only=bool(found.degraded),
-        on_the_way=_on_the_way(user, question) if missing else 0,
     )
-
-
-def _on_the_way(user: User, question: Question) -> int:
-    """Count what may be found later; what failed is neither here nor on its way."""
-    documents = documents_for(user).filter(status__in=ACTIVE, processed_at=None)
-    if question.batch:
-        documents = documents.filter(batch=question.batch)
-    return documents.count()

@@ -5,6 +5,8 @@ import unicodedata
 from documents.errors import InvalidPathError
 
 MAX_PATH_CHARACTERS = 1024
+# What fits into one entry of an index beside two ids.
+MAX_PATH_BYTES = 2_500
 # What most file systems allow for one name.
 MAX_SEGMENT_BYTES = 255
 
@@ -19,6 +21,8 @@ def normalise(path: str) -> str:
         raise InvalidPathError(
             f"The path {shown}… is {len(path)} characters long; the limit is {MAX_PATH_CHARACTERS}."
         )
+    if len(path.encode("utf-8", "replace")) > MAX_PATH_BYTES:
+        raise InvalidPathError(f"The path {shown}… is longer than {MAX_PATH_BYTES} bytes of UTF-8.")
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in path):
         raise InvalidPathError(f"The path {shown} contains a control character.")
     if "\\" in path:

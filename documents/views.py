@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from documents import selectors, serializers
+from documents import schema, selectors, serializers
 from documents.errors import InvalidError, NotFoundError
 from documents.models import Batch, Document
 from documents.paging import DEFAULT_LIMIT, Page, paginate
@@ -24,12 +24,14 @@ PROBLEM = "application/problem+json"
 
 
 class BatchListView(APIView):
+    @schema.list_batches
     def get(self, request: Request) -> Response:
         """List the caller's batches, newest first."""
         found = selectors.batches_for(request.user)
         page = paginate(found, ("-created_at", "-id"), **_paging(request))
         return _listing(page, serializers.batch_json(page.rows))
 
+    @schema.create_batch
     def post(self, request: Request) -> Response:
         """Open a batch in the caller's workspace."""
         data = _valid(serializers.BatchInput, request)
@@ -39,12 +41,14 @@ class BatchListView(APIView):
 
 
 class BatchView(APIView):
+    @schema.get_batch
     def get(self, request: Request, batch_id: UUID) -> Response:
         """Return one batch with its progress."""
         return Response(_batch(selectors.get_batch_for(request.user, batch_id)))
 
 
 class BatchEventsView(APIView):
+    @schema.list_events
     def get(self, request: Request, batch_id: UUID) -> Response:
         """Return what happened since a number, or the snapshot when that is long ago."""
         batch = selectors.get_batch_for(request.user, batch_id)
@@ -52,6 +56,7 @@ class BatchEventsView(APIView):
 
 
 class PreflightView(APIView):
+    @schema.preflight
     def post(self, request: Request, batch_id: UUID) -> Response:
         """Say what would be taken, before a byte moves."""
         batch = selectors.get_batch_for(request.user, batch_id)
@@ -60,6 +65,7 @@ class PreflightView(APIView):
 
 
 class UploadsView(APIView):
+    @schema.register
     def post(self, request: Request, batch_id: UUID) -> Response:
         """Register a window of documents and sign their upload URLs."""
         batch = selectors.get_batch_for(request.user, batch_id)
@@ -71,6 +77,7 @@ class UploadsView(APIView):
 
 
 class CompleteView(APIView):
+    @schema.complete
     def post(self, request: Request, batch_id: UUID) -> Response:
         """Accept documents whose bytes have arrived; never waits for a stage."""
         batch = selectors.get_batch_for(request.user, batch_id)
@@ -84,6 +91,7 @@ class CompleteView(APIView):
 class BatchActionView(APIView):
     """cancel, resume and retry: each one call of one service."""
 
+    @schema.act_on_batch
     def post(self, request: Request, batch_id: UUID, action: str) -> Response:
         """Act on everything in the batch that the action fits."""
         batch = selectors.get_batch_for(request.user, batch_id)
@@ -97,6 +105,7 @@ class BatchActionView(APIView):
 
 
 class DocumentListView(APIView):
+    @schema.list_documents
     def get(self, request: Request) -> Response:
         """List the caller's documents by path within a batch, else newest first."""
         found = selectors.documents_for(request.user)
@@ -117,6 +126,7 @@ class DocumentListView(APIView):
 
 
 class DocumentView(APIView):
+    @schema.get_document
     def get(self, request: Request, document_id: UUID) -> Response:
         """Return one document with its stages."""
         document = selectors.get_document_for(request.user, document_id)
@@ -124,6 +134,7 @@ class DocumentView(APIView):
 
 
 class DownloadView(APIView):
+    @schema.download
     def get(self, request: Request, document_id: UUID) -> HttpResponseRedirect:
         """Redirect to a signed URL of the original, which is always an attachment."""
         document = selectors.get_document_for(request.user, document_id)
@@ -133,6 +144,7 @@ class DownloadView(APIView):
 class DocumentActionView(APIView):
     """retry and cancel: each one call of one service."""
 
+    @schema.act_on_document
     def post(self, request: Request, document_id: UUID, action: str) -> Response:
         """Act on the document if the action fits its state."""
         document = selectors.get_document_for(request.user, document_id)

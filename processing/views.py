@@ -8,7 +8,7 @@ from rest_framework.views import APIView
 
 from documents.errors import InvalidError, NotFoundError
 from documents.selectors import get_document_for
-from processing import selectors
+from processing import schema, selectors
 from processing.search import DEFAULT_LIMIT, Mode, search
 from processing.stats import stats_for
 
@@ -17,6 +17,7 @@ _FALSE = ("", "0", "false", "no", "off")
 
 
 class TextView(APIView):
+    @schema.get_text
     def get(self, request: Request, document_id: UUID) -> Response:
         """Return the document's text by page."""
         document = get_document_for(request.user, document_id)
@@ -25,12 +26,14 @@ class TextView(APIView):
 
 
 class JobView(APIView):
+    @schema.get_job
     def get(self, request: Request, job_id: UUID) -> Response:
         """Return how far the work on one document is."""
         return Response(selectors.get_job_for(request.user, job_id))
 
 
 class SearchView(APIView):
+    @schema.search
     def get(self, request: Request) -> Response:
         """Return the documents that answer `q`, best first, and how much was searched."""
         given = request.query_params
@@ -48,6 +51,7 @@ class SearchView(APIView):
 
 
 class StatsView(APIView):
+    @schema.get_stats
     def get(self, request: Request) -> Response:
         """Return how many documents the caller's workspaces hold, by how far they are."""
         return Response(stats_for(request.user))

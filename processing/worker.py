@@ -16,6 +16,7 @@ from processing.presence import presence
 
 log = structlog.get_logger(__name__)
 POLL_SECONDS = 1.0
+WARM_UP_AFTER_SECONDS = 3.0
 
 
 def install() -> None:
@@ -34,16 +35,17 @@ class WorkerMiddleware(dramatiq.Middleware):
         presence.start(broker.get_declared_queues())
         connection.close()
         threading.Thread(target=self._poll, args=(broker,), name="poll", daemon=True).start()
-        threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
+        threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
 
     def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         """Take no more work; what is in hand goes back."""
         self._ended.set()
         presence.stop()
+        # Only now: what runs in it has been told why it ends.
+        reading.close_sandbox()
 
     def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
-        """End the sandbox and say goodbye."""
-        reading.close_sandbox()
+        """Say goodbye: nothing is held any more."""
         presence.leave()
 
     def _poll(self, broker: Any) -> None:
@@ -62,12 +64,14 @@ class WorkerMiddleware(dramatiq.Middleware):
         finally:
             connection.close()
 
-
-def _warm_up() -> None:
-    """Load what the first document would otherwise wait for: the sandbox and the model."""
-    try:
-        reading.start_sandbox()
-        get_embedder().embed(["warm"])
-    except SluiceError as error:
-        # The stage that needs it will say so again, where somebody sees it.
-        log.warning("warm_up_failed", code=error.code, error=error.detail)
+    def _warm_up(self) -> None:
+        """Load what the first document would otherwise wait for: the sandbox and the model."""
+        # The page first: whoever starts Sluice wants to see it before there is a document.
+        if self._ended.wait(WARM_UP_AFTER_SECONDS):
+            return
+        try:
+            reading.start_sandbox()
+            get_embedder().embed(["warm"])
+        except SluiceError as error:
+            # The stage that needs it will say so again, where somebody sees it.
+            log.warning("warm_up_failed", code=error.code, error=error.detail)

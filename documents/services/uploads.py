@@ -31,6 +31,8 @@ from documents.storage import get_storage
 from documents.storage.interface import PresignedPut
 
 MAX_WINDOW = 500
+# What fits into one entry of an index beside an id; a path and a short suffix fit.
+MAX_KEY_BYTES = 2_600
 DEFAULT_TYPE = "application/octet-stream"
 
 
@@ -130,6 +132,8 @@ def _validated(
         try:
             if repeated[given.client_key] > 1:
                 raise InvalidError(f"The client key {given.client_key!r} is used twice.")
+            if len(given.client_key.encode()) > MAX_KEY_BYTES:
+                raise InvalidError(f"A client key has at most {MAX_KEY_BYTES} bytes of UTF-8.")
             path = check_path_and_size(workspace, given.path, given.size)
         except SluiceError as error:
             refusals.append(Refusal(error, client_key=given.client_key, path=given.path))

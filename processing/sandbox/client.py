@@ -130,7 +130,10 @@ class Sandbox:
                 self._server = None
             if self._server is None:
                 self._server = ServerProcess(self._preload)
-            return self._server
+            server = self._server
+        # Outside the lock, so that closing need not wait for a warm-up: it ends it.
+        server.wait_until_warm()
+        return server
 
     def _open_exchange(self, server: ServerProcess) -> Exchange:
         try:

@@ -50,8 +50,10 @@ class ServerProcess:
     """A running fork server and the directory its children work in."""
 
     def __init__(self, preload: str | None) -> None:
-        """Start the server and wait until it is warm. Raises CrashedError if it cannot be."""
-        started = time.monotonic()
+        """Start the server; it warms up by itself. Raises CrashedError if it cannot start."""
+        self._started = time.monotonic()
+        self._is_warm = False
+        self._warming = threading.Lock()
         self.directory = tempfile.mkdtemp(prefix="sluice-sandbox-")
         self._sending = threading.Lock()
         self._control, theirs = socket.socketpair()
@@ -62,9 +64,16 @@ class ServerProcess:
             self._control.close()
             directories.remove(self.directory)
             raise CrashedError("The sandbox could not be started.", cause=str(error)) from error
-        namespaces = self._wait_until_warm()
-        self._control.settimeout(SEND_SECONDS)
-        seconds = round(time.monotonic() - started, 3)
+
+    def wait_until_warm(self) -> None:
+        """Return once the server can take a call. Raises CrashedError if it never will."""
+        with self._warming:
+            if self._is_warm:
+                return
+            namespaces = self._receive_ready()
+            self._control.settimeout(SEND_SECONDS)
+            self._is_warm = True
+        seconds = round(time.monotonic() - self._started, 3)
         log.info("sandbox_started", pid=self.pid, seconds=seconds, namespaces=namespaces)
 
     @property
@@ -109,7 +118,7 @@ class ServerProcess:
             start_new_session=True,
         )
 
-    def _wait_until_warm(self) -> JSON:
+    def _receive_ready(self) -> JSON:
         self._control.settimeout(START_SECONDS)
         inbox = wire.Inbox(self._control)
         try:

@@ -61,12 +61,28 @@ class Scope:
         return shown
 
     def coverage(self) -> Coverage:
-        """Count what can be found; a duplicate can be as soon as its original can."""
-        own = self.documents.aggregate(total=Count("id"), searchable=Count("processed_at"))
+        """Count what can be found, of what is here or on its way.
+
+        What failed before it had text is neither. A duplicate fares as its original.
+        """
+        hopeless = Q(status=Status.FAILED, processed_at=None)
+        own = self.documents.aggregate(
+            total=Count("id", filter=~hopeless), searchable=Count("processed_at")
+        )
+        copies = self.documents.filter(duplicate_of__isnull=False)
+        copies = copies.exclude(duplicate_of__status=Status.CANCELLED)
         # Apart, because a join for all would read every document of every workspace.
-        borrowed = self.documents.filter(duplicate_of__processed_at__isnull=False)
-        borrowed = borrowed.exclude(duplicate_of__status=Status.CANCELLED)
-        return Coverage(searchable=own["searchable"] + borrowed.count(), total=own["total"])
+        borrowed = copies.aggregate(
+            searchable=Count("id", filter=Q(duplicate_of__processed_at__isnull=False)),
+            hopeless=Count(
+                "id",
+                filter=Q(duplicate_of__status=Status.FAILED, duplicate_of__processed_at=None),
+            ),
+        )
+        return Coverage(
+            searchable=own["searchable"] + borrowed["searchable"],
+            total=own["total"] - borrowed["hopeless"],
+        )
 
     def _holders(self) -> DocumentQuerySet:
         holders = Document.objects.filter(

@@ -32,9 +32,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="no chromium on PATH"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """One browser for all tests; each opens its own profile in it."""
+    """One browser for the tests of a module; each opens its own profile in it.
+
+    Not for the session: while it is open, this thread counts as running an event
+    loop, and no other test could run one.
+    """
     executable = shutil.which("chromium")
     assert executable, "Chromium is not installed (apt-get install chromium)."
     with sync_playwright() as playwright:

@@ -36,7 +36,9 @@ def batch(api: APIClient, workspace: Workspace) -> Batch:
     return make_batch(workspace)
 
 
-def declared(path: str = "folder/a.txt", content: bytes = CONTENT, **changes: Any) -> dict[str, Any]:
+def declared(
+    path: str = "folder/a.txt", content: bytes = CONTENT, **changes: Any
+) -> dict[str, Any]:
     return {
         "client_key": path,
         "path": path,
@@ -257,9 +259,7 @@ def test_bytes_another_workspace_knows_are_no_duplicate(api: APIClient, batch: B
     assert verdict["duplicates"] == []
 
 
-def test_preflight_says_what_would_happen_and_writes_nothing(
-    api: APIClient, batch: Batch
-) -> None:
+def test_preflight_says_what_would_happen_and_writes_nothing(api: APIClient, batch: Batch) -> None:
     body = {"documents": [{"path": "a.txt", "size": 5}, {"path": "../b", "size": 5}]}
 
     verdict = api.post(f"/api/v1/batches/{batch.id}/preflight", body, format="json").json()
@@ -326,7 +326,7 @@ def test_lists_are_paged_by_keyset(api: APIClient, batch: Batch) -> None:
     cursor = ""
 
     while True:
-        query = {"batch": str(batch.id), "limit": 2, "cursor": cursor}
+        query = {"batch": str(batch.id), "limit": "2", "cursor": cursor}
         page = api.get("/api/v1/documents", query).json()
         seen += [document["path"] for document in page["results"]]
         cursor = page["next"]
@@ -360,5 +360,3 @@ def test_a_token_opens_the_api_and_no_token_does_not(workspace: Workspace, api: 
     without = APIClient().get("/api/v1/batches")
 
     assert [r.status_code for r in (with_token, with_wrong, without)] == [200, 401, 401]
-
-

@@ -1,0 +1,36 @@
+"""Run a management command; what a person can put right is a sentence, not a traceback."""
+
+import sys
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import execute_from_command_line
+from environs.exceptions import EnvError
+
+
+def main(arguments: list[str]) -> None:
+    """Run the command that the arguments name."""
+    try:
+        execute_from_command_line(arguments)
+    except (ImproperlyConfigured, EnvError) as error:
+        sys.exit(f"The settings cannot be used: {error}")
+    except Exception as error:
+        sentence = _unreachable(error)
+        if sentence is None:
+            raise
+        sys.exit(sentence)
+
+
+def _unreachable(error: Exception) -> str | None:
+    """Return a sentence if the database cannot be reached, None for every other error."""
+    from django.conf import settings
+    from django.db import OperationalError, connection
+
+    is_open = connection.connection is not None and not connection.connection.closed
+    if not isinstance(error, OperationalError) or is_open:
+        return None
+    from config.local_services import urls
+
+    if urls(settings.SLUICE_HOME).database_url == settings.DATABASE_URL:
+        return "Sluice is not running: start it with `make run`."
+    reason = str(error).strip().splitlines()[-1]
+    return f"The database at DATABASE_URL cannot be reached: {reason}"

@@ -1,0 +1,382 @@
+"""The API of batches and documents as OpenAPI tells it; nothing here runs in a request.
+
+Shapes are what `serializers`, `selectors` and `problems` write, operations what `views` answer.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    OpenApiResponse,
+    PolymorphicProxySerializer,
+    extend_schema,
+    extend_schema_field,
+    inline_serializer,
+)
+from rest_framework import serializers
+
+from documents import models
+from documents.paging import DEFAULT_LIMIT, MAX_LIMIT
+from documents.progress import SHOWN
+from documents.serializers import ArrivalInput, BatchInput, DeclarationInput, PreflightItemInput
+from documents.services.uploads import MAX_WINDOW
+from documents.states import Status
+
+View = TypeVar("View", bound=Callable[..., Any])
+Serializer = serializers.Serializer[Any]
+Shape = type[Serializer] | Serializer | OpenApiResponse
+
+# --- shapes -------------------------------------------------------------------
+
+
+class Problem(serializers.Serializer[Any]):
+    """An error (RFC 9457): programs switch on `code`, people read `detail`."""
+
+    type = serializers.CharField(help_text="Always about:blank.")
+    code = serializers.CharField()
+    title = serializers.CharField()
+    detail = serializers.CharField()
+    status = serializers.IntegerField()
+    limit = serializers.IntegerField(required=False, help_text="With too_large: bytes.")
+    quota_left = serializers.IntegerField(required=False, help_text="With quota_exceeded: bytes.")
+
+
+class Refusal(Problem):
+    """Why one document of a list was not taken, with what names it."""
+
+    client_key = serializers.CharField(required=False)
+    path = serializers.CharField(required=False)
+    id = serializers.UUIDField(required=False)
+
+
+class ListProblem(Problem):
+    """The error of a list; has `errors` when each document was judged and none was taken."""
+
+    # The framework takes fields off the class, so the property of this name stays.
+    errors = Refusal(many=True, required=False)  # type: ignore[assignment]
+
+
+def _pair(**options: Any) -> serializers.ListField:
+    whole = serializers.IntegerField()
+    return serializers.ListField(child=whole, min_length=2, max_length=2, **options)
+
+
+class Phases(serializers.Serializer[Any]):
+    uploading = _pair(help_text="[done, total]")
+    processing = _pair(help_text="[done, total]")
+    searchable = _pair(help_text="[done, total]")
+
+
+class Progress(serializers.Serializer[Any]):
+    seq = serializers.IntegerField(help_text="The number of the last event that is counted.")
+    total = serializers.IntegerField()
+    counts = inline_serializer(
+        "Counts", {SHOWN[status.value]: serializers.IntegerField() for status in Status}
+    )
+    phases = Phases()
+    documents_per_minute = serializers.FloatField(allow_null=True)
+    position = serializers.IntegerField(allow_null=True)
+    eta_seconds = _pair(allow_null=True, help_text="[low, high]")
+    as_of = serializers.DateTimeField()
+
+
+class Batch(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    name = serializers.CharField(allow_blank=True)
+    lane = serializers.ChoiceField(models.Batch.Lane.choices)
+    created_at = serializers.DateTimeField()
+    cancelled_at = serializers.DateTimeField(allow_null=True)
+    progress = Progress()
+
+
+class UploadTarget(serializers.Serializer[Any]):
+    """Where and how to send the bytes; `url` may be relative to Sluice's own address."""
+
+    method = serializers.ChoiceField(["PUT"])
+    url = serializers.CharField()
+    headers = serializers.DictField(child=serializers.CharField())
+    expires_at = serializers.DateTimeField()
+
+
+class Upload(serializers.Serializer[Any]):
+    client_key = serializers.CharField()
+    id = serializers.UUIDField()
+    status = serializers.ChoiceField(Status.choices)
+    duplicate_of = serializers.UUIDField(allow_null=True)
+    upload = UploadTarget(allow_null=True)
+
+
+class Failure(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    detail = serializers.CharField(allow_blank=True)
+
+
+class DocumentFailure(Failure):
+    stage = serializers.CharField(allow_blank=True)
+    retry_at = serializers.DateTimeField(allow_null=True)
+
+
+class DocumentStage(serializers.Serializer[Any]):
+    stage = serializers.CharField()
+    state = serializers.CharField()
+    attempt = serializers.IntegerField()
+    seconds = serializers.FloatField(allow_null=True, help_text="Of the last attempt that ended.")
+    error = Failure(allow_null=True)
+
+
+class Document(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    batch = serializers.UUIDField()
+    path = serializers.CharField()
+    folder = serializers.CharField(allow_blank=True)
+    name = serializers.CharField()
+    size = serializers.IntegerField(min_value=0, max_value=2**62)
+    content_type = serializers.CharField(allow_blank=True)
+    sha256 = serializers.CharField(allow_blank=True)
+    status = serializers.ChoiceField(Status.choices)
+    duplicate_of = serializers.UUIDField(allow_null=True)
+    processed_at = serializers.DateTimeField(allow_null=True)
+    embedded_at = serializers.DateTimeField(allow_null=True)
+    pages = serializers.IntegerField(allow_null=True)
+    error = DocumentFailure(allow_null=True)
+    stages = DocumentStage(many=True)
+    created_at = serializers.DateTimeField()
+
+
+class PreflightDuplicate(serializers.Serializer[Any]):
+    path = serializers.CharField(allow_blank=True)
+    duplicate_of = serializers.UUIDField()
+
+
+class PreflightRefusal(Failure):
+    path = serializers.CharField(allow_blank=True)
+
+
+class PreflightVerdict(serializers.Serializer[Any]):
+    accepted = serializers.IntegerField()
+    duplicates = PreflightDuplicate(many=True)
+    refused = PreflightRefusal(many=True)
+    quota_left = serializers.IntegerField()
+
+
+# --- events -------------------------------------------------------------------
+
+
+def _event(name: str, kind: str, **fields: Any) -> Serializer:
+    fields = {
+        "seq": serializers.IntegerField(),
+        "kind": serializers.ChoiceField([kind]),
+        **fields,
+    }
+    return inline_serializer(name, fields)
+
+
+def _ids() -> serializers.ListField:
+    return serializers.ListField(child=serializers.UUIDField())
+
+
+EVENTS: dict[str, Serializer | type[Serializer]] = {
+    "documents": _event(
+        "DocumentsEvent",
+        "documents",
+        **{"from": serializers.ChoiceField(Status.choices, allow_null=True)},
+        to=serializers.ChoiceField(Status.choices),
+        documents=_ids(),
+        with_text=serializers.IntegerField(),
+    ),
+    "processed": _event("ProcessedEvent", "processed", documents=_ids()),
+    "stage": _event(
+        "StageEvent",
+        "stage",
+        document=serializers.UUIDField(),
+        path=serializers.CharField(),
+        stage=serializers.CharField(),
+        state=serializers.CharField(),
+        error=Failure(required=False),
+    ),
+}
+
+
+@extend_schema_field(
+    PolymorphicProxySerializer(
+        component_name="Event", serializers=EVENTS, resource_type_field_name="kind", many=True
+    )
+)
+class Events(serializers.JSONField):
+    """A list of events of every kind."""
+
+
+EVENTS_SINCE = inline_serializer(
+    "EventsSince",
+    {
+        "from": serializers.IntegerField(),
+        "to": serializers.IntegerField(),
+        "snapshot": Progress(),
+        "events": Events(allow_null=True),
+    },
+)
+
+# --- operations ---------------------------------------------------------------
+
+PROBLEMS = {
+    400: "The request is not valid.",
+    401: "No valid token and no session.",
+    403: "Not allowed, or the workspace is full.",
+    404: "Not there, or not yours.",
+    409: "The state or the bytes are not what the request takes them for.",
+    413: "Too large.",
+    415: "The request is not JSON.",
+    503: "Something Sluice needs is away; `Retry-After` says when to come back.",
+}
+# The statuses that documents of a list can be refused with.
+JUDGED = (400, 404, 409, 413)
+HEADERS = [
+    OpenApiParameter(
+        "X-Request-Id", str, OpenApiParameter.HEADER, response=True, description="As in the logs."
+    ),
+    OpenApiParameter(
+        "Retry-After", int, OpenApiParameter.HEADER, response=[503], description="Seconds."
+    ),
+]
+
+
+def operation(
+    operation_id: str,
+    tag: str,
+    answer: dict[int, Shape],
+    *refusals: int,
+    problem: type[Problem] = Problem,
+    parameters: Sequence[OpenApiParameter] = (),
+    request: Any = None,
+) -> Callable[[View], View]:
+    """Say of a view's method what it takes and answers; `refusals` are statuses of problems.
+
+    `problem` is the shape of those that are about the content of the request.
+    """
+    responses: dict[Any, Shape] = {**answer}
+    for status in sorted({*refusals, 401, 503}):
+        shape = problem if status in JUDGED else Problem
+        told = OpenApiResponse(shape, description=PROBLEMS[status])
+        responses[status, "application/problem+json"] = told
+    return extend_schema(
+        operation_id=operation_id,
+        tags=[tag],
+        parameters=[*HEADERS, *parameters],
+        request=request,
+        responses=responses,
+    )
+
+
+def query(name: str, kind: Any = str, description: str = "", **options: Any) -> OpenApiParameter:
+    """Return a parameter of the query."""
+    return OpenApiParameter(name, kind, OpenApiParameter.QUERY, description=description, **options)
+
+
+def whole(minimum: int, maximum: int) -> dict[str, Any]:
+    """Return the schema of a whole number within bounds."""
+    return {"type": "integer", "minimum": minimum, "maximum": maximum}
+
+
+def _listing(name: str, of: type[Serializer]) -> Serializer:
+    cursor = serializers.CharField(allow_null=True, help_text="Null on the last page.")
+    return inline_serializer(name, {"results": of(many=True), "next": cursor})
+
+
+def _judged(name: str, of: type[Serializer]) -> Serializer:
+    return inline_serializer(name, {"documents": of(many=True), "errors": Refusal(many=True)})
+
+
+def _window(name: str, of: type[Serializer]) -> Serializer:
+    documents = serializers.ListField(child=of(), min_length=1, max_length=MAX_WINDOW)
+    return inline_serializer(name, {"documents": documents})
+
+
+def _id(name: str) -> OpenApiParameter:
+    return OpenApiParameter(name, OpenApiTypes.UUID, OpenApiParameter.PATH)
+
+
+def _action(*names: str) -> OpenApiParameter:
+    return OpenApiParameter("action", str, OpenApiParameter.PATH, enum=names)
+
+
+_PAGING = [
+    query("limit", int, f"More than {MAX_LIMIT} are not given.", default=DEFAULT_LIMIT),
+    query("cursor", description="`next` of the page before."),
+]
+
+list_batches = operation(
+    "list_batches", "batches", {200: _listing("BatchPage", Batch)}, 400, parameters=_PAGING
+)
+create_batch = operation("create_batch", "batches", {201: Batch}, 400, 403, 415, request=BatchInput)
+get_batch = operation("get_batch", "batches", {200: Batch}, 404)
+list_events = operation(
+    "list_events",
+    "batches",
+    {200: EVENTS_SINCE},
+    400,
+    404,
+    parameters=[query("since", int, "The number of the last event that is known.", default=-1)],
+)
+preflight = operation(
+    "preflight",
+    "batches",
+    {200: PreflightVerdict},
+    *(400, 403, 404, 415),
+    request=_window("PreflightWindow", PreflightItemInput),
+)
+register = operation(
+    "register_documents",
+    "batches",
+    {201: _judged("UploadsAnswer", Upload)},
+    *(400, 403, 404, 409, 413, 415),
+    problem=ListProblem,
+    request=_window("DeclarationsWindow", DeclarationInput),
+)
+complete = operation(
+    "complete_documents",
+    "batches",
+    {200: _judged("CompleteAnswer", Document)},
+    *(400, 403, 404, 409, 415),
+    problem=ListProblem,
+    request=_window("ArrivalsWindow", ArrivalInput),
+)
+act_on_batch = operation(
+    "act_on_batch",
+    "batches",
+    {200: Batch},
+    *(403, 404),
+    parameters=[_id("batch_id"), _action("cancel", "resume", "retry")],
+)
+list_documents = operation(
+    "list_documents",
+    "documents",
+    {200: _listing("DocumentPage", Document)},
+    *(400, 404),
+    parameters=[
+        query("batch", OpenApiTypes.UUID, "Of this batch, by path instead of newest first."),
+        query("status", many=True, explode=False, enum=Status.values),
+        query("folder", description="In this folder itself."),
+        query("type", description="Of this media type."),
+        query("q", description="With this in the path."),
+        *_PAGING,
+    ],
+)
+get_document = operation("get_document", "documents", {200: Document}, 404)
+download = operation(
+    "download_document",
+    "documents",
+    {302: OpenApiResponse(description="To the bytes, as an attachment.")},
+    404,
+    parameters=[
+        OpenApiParameter("Location", str, OpenApiParameter.HEADER, response=[302], required=True)
+    ],
+)
+act_on_document = operation(
+    "act_on_document",
+    "documents",
+    {200: Document},
+    *(403, 404),
+    parameters=[_id("document_id"), _action("cancel", "retry")],
+)

@@ -1,0 +1,89 @@
+"""Real services for the tests that touch them, and whole stacks for those that break them."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytest_django import Settings
+
+from config import local_services
+from tests.plugin import HOME, NETGUARD_LOG
+from tests.stack import Stack
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_outside_connection() -> Iterator[None]:
+    """Fail the session when anything tried to leave the machine."""
+    yield
+
+    attempts = NETGUARD_LOG.read_text() if NETGUARD_LOG.exists() else ""
+    assert not attempts, f"Connections to the outside were tried:\n{attempts}"
+
+
+@pytest.fixture(autouse=True)
+def quick_settings(settings: Settings) -> None:
+    """Spare the tests what costs time and is not what they look at."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    # Pages can be rendered without collecting static files first.
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
+
+
+@pytest.fixture(scope="session")
+def services() -> Iterator[local_services.Services]:
+    """A real PostgreSQL and Redis for this session, or those the environment names."""
+    running = local_services.services_of(
+        HOME,
+        database_url=os.environ.get("DATABASE_URL", ""),
+        redis_url=os.environ.get("REDIS_URL", ""),
+        # Nothing here must survive a power cut.
+        postgres_options={"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"},
+    )
+    try:
+        running.launch()
+        running.wait_ready()
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(services: local_services.Services) -> None:
+    """Have the services up before pytest-django makes the test database."""
+
+
+@pytest.fixture
+def home() -> Path:
+    """A short SLUICE_HOME of its own; root's PostgreSQL cannot enter pytest's tmp_path."""
+    return new_home()
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """One running Sluice for all tests that leave it as they found it."""
+    yield from _running(new_home())
+
+
+@pytest.fixture
+def own_stack(home: Path) -> Iterator[Stack]:
+    """A running Sluice for one test, which may kill what it likes."""
+    yield from _running(home)
+
+
+def new_home() -> Path:
+    return Path(tempfile.mkdtemp(dir=HOME)) / "home"
+
+
+def _running(home: Path) -> Iterator[Stack]:
+    stack = Stack(home)
+    try:
+        stack.start()
+        stack.wait_ready()
+        yield stack
+    except BaseException:
+        stack.show_logs()
+        raise
+    finally:
+        stack.stop()
