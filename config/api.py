@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 
 from config.middleware import unavailable_cause
-from documents.errors import RateLimitError, SluiceError, TransientError
+from documents.errors import RateLimitError, SluiceError, TooLargeError, TransientError
 from documents.problems import as_problem
 
 PROBLEM = "application/problem+json"
@@ -25,6 +26,9 @@ def problem_response(exception: Exception, context: dict[str, Any]) -> Response 
         return _problem("forbidden", 403, "This is not allowed", str(exception))
     if isinstance(exception, exceptions.APIException):
         return _of_framework(exception)
+    if isinstance(exception, RequestDataTooBig):
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        return _of_sluice(TooLargeError(f"A request body has at most {limit} bytes.", limit=limit))
     if unavailable_cause(exception):
         response = _problem("unavailable", 503, "Temporarily unavailable")
         response["Retry-After"] = RETRY_SECONDS

@@ -74,17 +74,13 @@ def _encode(row: Model, order: tuple[str, ...]) -> str:
 def _decode(cursor: str, order: tuple[str, ...], model: type[Model]) -> list[Any]:
     try:
         values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if not isinstance(values, list):
-            raise ValueError("not a list of ours")
-        return [
-            _parsed(model, name.lstrip("-"), value)
-            for name, value in zip(order, values, strict=True)
-        ]
+        fields = [model._meta.get_field(name.lstrip("-")) for name in order]
+        return [_parsed(field, value) for field, value in zip(fields, values, strict=True)]
     except (*_NOT_OURS, binascii.Error) as error:
         raise InvalidError("The cursor is not one that was given out.") from error
 
 
-def _parsed(model: type[Model], name: str, given: Any) -> Any:
+def _parsed(field: Any, given: Any) -> Any:
     """Return the value as what the column holds, or raise what is wrong with it."""
     if isinstance(given, dict):
         # In UTC, where a moment at the edge of the calendar overflows here and not in a query.
@@ -93,7 +89,7 @@ def _parsed(model: type[Model], name: str, given: Any) -> Any:
         raise ValueError("not a value of ours")
     else:
         given.encode()
-    value = model._meta.get_field(name).to_python(given)
+    value = field.to_python(given)
     if isinstance(value, datetime) != isinstance(given, datetime):
         raise ValueError("a text where a time belongs, or the other way round")
     return value

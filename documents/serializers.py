@@ -30,7 +30,11 @@ class DeclarationInput(serializers.Serializer[Declaration]):
     size = serializers.IntegerField(min_value=0, max_value=2**62)
     sha256 = serializers.RegexField(r"\A[0-9a-f]{64}\Z", required=False, default="")
     content_type = serializers.RegexField(
-        r"\A[A-Za-z0-9_.+-]{1,90}/[A-Za-z0-9_.+-]{1,90}\Z", required=False, default="", allow_blank=True
+        # ASCII only, as in the headers that it will stand in.
+        r"(?a)\A[\w.+-]{1,90}/[\w.+-]{1,90}\Z",
+        required=False,
+        default="",
+        allow_blank=True,
     )
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
