@@ -1,10 +1,12 @@
 """Open a batch; cancel, resume and retry what is in it."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from documents import signals
@@ -12,6 +14,7 @@ from documents.errors import InvalidError
 from documents.models import AuditEntry, Batch, Document, DocumentQuerySet, Workspace
 from documents.services import quota
 from documents.services.moves import move
+from documents.services.uploads import deadline
 from documents.states import ACTIVE, Status
 
 User = AbstractBaseUser | AnonymousUser
@@ -73,6 +76,7 @@ def resume_batch(batch: Batch, user: User) -> int:
     return resumed
 
 
+@transaction.atomic
 def resume(queryset: DocumentQuerySet, user: User) -> int:
     """Put cancelled documents back to where their bytes and work stand.
 
@@ -85,18 +89,27 @@ def resume(queryset: DocumentQuerySet, user: User) -> int:
         .order_by("id")
         .select_for_update(of=("self",), no_key=True)
     )
-    for document in documents:
-        if not document.stored_key and not document.reserved_bytes:
-            quota.reserve(document.workspace, document.size)
-            Document.objects.filter(id=document.id).update(reserved_bytes=document.size)
+    _reserve_again([document for document in documents if not document.stored_key])
     waiting = [document.id for document in documents if document.uploaded_at is None]
-    move(Document.objects.filter(id__in=waiting), Status.AWAITING)
+    # They get the time that a new upload has, or the next sweep would give them up.
+    move(Document.objects.filter(id__in=waiting), Status.AWAITING, upload_expires_at=deadline())
     arrived = [document for document in documents if document.uploaded_at is not None]
     if arrived:
         signals.documents_resumed.send(Document, documents=arrived)
     if documents:
         _audit(user, "resume", [document.id for document in documents])
     return len(documents)
+
+
+def _reserve_again(documents: list[Document]) -> None:
+    """Reserve what cancelling gave back, or raise QuotaExceededError for all of it."""
+    needed: dict[Workspace, int] = defaultdict(int)
+    for document in documents:
+        needed[document.workspace] += document.size - document.reserved_bytes
+    for workspace in sorted(needed, key=lambda each: each.id):
+        quota.reserve(workspace, needed[workspace])
+    ids = [document.id for document in documents]
+    Document.objects.filter(id__in=ids).update(reserved_bytes=F("size"))
 
 
 @transaction.atomic

@@ -12,6 +12,8 @@ from documents.models import Document, Workspace
 
 def reserve(workspace: Workspace, n_bytes: int) -> None:
     """Take `n_bytes` of the quota in one conditional UPDATE, or raise QuotaExceededError."""
+    if n_bytes == 0:
+        return  # What needs nothing goes into a full workspace too.
     taken = Workspace.objects.filter(
         id=workspace.id, quota_bytes__gte=F("used_bytes") + F("reserved_bytes") + n_bytes
     ).update(reserved_bytes=F("reserved_bytes") + n_bytes)

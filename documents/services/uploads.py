@@ -26,6 +26,7 @@ from documents.errors import (
 from documents.models import Batch, Document, Workspace
 from documents.services import quota
 from documents.services.moves import announce, move
+from documents.services.revival import revive
 from documents.states import Status
 from documents.storage import get_storage
 from documents.storage.interface import PresignedPut
@@ -166,8 +167,9 @@ def _register(
             "Use another client key for other bytes."
         )
         refusals.append(Refusal(error, client_key=key, path=valid[key].path))
+    created = _create(batch, [valid[key] for key in valid if key not in known])
     _reopen(batch, [doc for doc in documents if doc.status == Status.EXPIRED])
-    documents += _create(batch, [valid[key] for key in valid if key not in known])
+    documents += created
     order = {key: position for position, key in enumerate(valid)}
     return sorted(documents, key=lambda document: order[document.client_key])
 
@@ -187,7 +189,12 @@ def _reopen(batch: Batch, expired: list[Document]) -> None:
         return
     quota.reserve(batch.workspace, sum(document.size for document in expired))
     for document in expired:
-        fresh = {"reserved_bytes": document.size, "upload_expires_at": _deadline()}
+        fresh = {
+            "reserved_bytes": document.size,
+            "upload_expires_at": deadline(),
+            # The old key may be used up: what it held was taken back, or came too late.
+            "incoming_key": incoming_key(document.id),
+        }
         move(Document.objects.filter(id=document.id), Status.AWAITING, **fresh)
         document.refresh_from_db()
 
@@ -198,6 +205,8 @@ def _create(batch: Batch, declarations: list[Declaration]) -> list[Document]:
         return []
     stored = originals(batch.workspace, declarations)
     documents = [_new(batch, given, stored.get(given.sha256)) for given in declarations]
+    # Before the quota: whoever locks documents and a workspace locks the documents first.
+    revive([each.duplicate_of_id for each in documents if each.duplicate_of_id is not None])
     quota.reserve(batch.workspace, sum(document.reserved_bytes for document in documents))
     Document.objects.bulk_create(documents)
     for status in (Status.AWAITING, Status.DUPLICATE):
@@ -244,7 +253,7 @@ def _new(batch: Batch, given: Declaration, original: Document | None) -> Documen
         status=Status.AWAITING,
         reserved_bytes=given.size,
         incoming_key=incoming_key(document_id),
-        upload_expires_at=_deadline(),
+        upload_expires_at=deadline(),
     )
 
 
@@ -253,5 +262,6 @@ def incoming_key(document_id: UUID) -> str:
     return f"incoming/{document_id}/{secrets.token_hex(8)}"
 
 
-def _deadline() -> datetime:
+def deadline() -> datetime:
+    """Return when an upload that is registered now is given up."""
     return timezone.now() + timedelta(seconds=settings.UPLOAD_EXPIRY_SECONDS)

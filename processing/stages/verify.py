@@ -20,6 +20,7 @@ from documents.errors import (
 from documents.models import Document
 from documents.services import quota
 from documents.services.moves import move
+from documents.services.revival import revive
 from documents.states import Status
 from documents.storage import get_storage
 from processing import reading
@@ -82,6 +83,7 @@ class Verified:
             .exclude(stored_key="")
             .get()
         )
+        revive([original.id])
         quota.release([document.id])
         move(
             Document.objects.filter(id=document.id),
