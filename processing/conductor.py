@@ -16,6 +16,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.models.functions import Now
 
+from documents.errors import SluiceError
 from documents.services import arrivals
 from documents.storage import get_storage
 from processing import jobs, leases, presence, tasks
@@ -47,7 +48,10 @@ class Duty:
         if now < self.due_at:
             return
         self.due_at = now + self.every_seconds
-        self.run()
+        try:
+            self.run()
+        except SluiceError as error:
+            log.warning("duty_failed", duty=self.name, code=error.code, error=error.detail)
 
 
 class Conductor:

@@ -98,10 +98,7 @@ def retry(documents: Sequence[Document]) -> None:
 
 
 def resume(documents: Sequence[Document]) -> None:
-    """Take up the work of cancelled documents where it stood.
-
-    A document that was cancelled before it had a job gets one now.
-    """
+    """Take up the work of cancelled documents where it stood."""
     ids = [document.id for document in documents]
     current = StageRun.objects.filter(document_id__in=ids, generation=F("document__generation"))
     first: dict[UUID, StageRun] = {}

@@ -7,6 +7,7 @@ in the order document, then run.
 
 import random
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +27,7 @@ from documents.models import Document
 from documents.services import quota
 from documents.services.moves import move
 from documents.states import Status
+from documents.storage import get_storage
 from processing.models import StageName
 from processing.stage import Lease, Stage, Write
 
@@ -373,6 +375,9 @@ def _give_up(document: Document, lease: Lease, error: SluiceError) -> None:
     move(Document.objects.filter(id=document.id), Status.REJECTED if refused else Status.FAILED)
     if refused:
         quota.release([document.id])
+        # Nothing leads back from there, and bytes that nobody pays for would stay for ever.
+        delete = partial(get_storage().delete, document.incoming_key)
+        transaction.on_commit(delete, robust=True)
 
 
 def tell(

@@ -5,6 +5,7 @@ message may be lost, doubled or late without effect. The broker has no middlewar
 retries or time limits (settings, DRAMATIQ_BROKER): both are rows in Postgres.
 """
 
+import time
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,8 @@ log = structlog.get_logger(__name__)
 
 # A second ring is dropped while the first has not been answered, for this long at most.
 BELL_MILLISECONDS = 5_000
+# No ring for so long after one was lost: workers look by themselves meanwhile.
+SILENT_SECONDS = 3.0
 
 
 @dramatiq.actor(queue_name="verify")
@@ -48,6 +51,13 @@ def quarantine() -> None:
     turns.work_in_quarantine(BELLS)
 
 
+class _Silence:
+    """Until when, on the monotonic clock, ringing is pointless; any thread may set it."""
+
+    until = 0.0
+
+
+_silence = _Silence()
 ACTORS = {StageName.VERIFY: verify, StageName.EXTRACT: extract, StageName.EMBED: embed}
 Actor = dramatiq.Actor[[], None]
 
@@ -71,8 +81,9 @@ def ring_after_commit(stage: StageName) -> None:
 
 
 def work_through() -> int:
-    """Take a turn at every stage without being rung; return how many runs were taken."""
-    return sum(turns.work_on(stage, BELLS) for stage in ACTORS)
+    """Take a turn at everything without being rung; return how many runs were taken."""
+    taken = sum(turns.work_on(stage, BELLS) for stage in ACTORS)
+    return taken + turns.work_in_quarantine(BELLS)
 
 
 def _answer(stage: StageName) -> None:
@@ -82,10 +93,14 @@ def _answer(stage: StageName) -> None:
 
 
 def _ring(actor: Actor) -> None:
+    if time.monotonic() < _silence.until:
+        return
     try:
         if _redis(actor).set(_bell(actor), 1, nx=True, px=BELL_MILLISECONDS):
             actor.send()
     except (redis.RedisError, BrokerConnectionError) as error:
+        # A Redis that hangs costs one request its patience, and not each of them.
+        _silence.until = time.monotonic() + SILENT_SECONDS
         log.warning("ring_lost", actor=actor.actor_name, error=str(error))
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import structlog
 from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import InterfaceError, OperationalError, connection
 
 from documents.errors import CrashedError, LeaseLostError, SluiceError, TransientError
 from processing import leases
@@ -86,27 +88,11 @@ def _work(stage: Stage, claimed: Sequence[Lease], bells: Bells) -> None:
 def _settle(stage: Stage, held: Held, result: Result, bells: Bells) -> None:
     """Finish or fail one lease; a lease that was lost is dropped."""
     lease = held.lease
-    started = time.monotonic()
+    if isinstance(result, SluiceError) and held.lost is not None:
+        # A child that was stopped, or a sandbox that is closing, says little of the document.
+        result = held.lost
     try:
-        if isinstance(result, ShutdownError):
-            leases.hand_back(lease)
-        elif isinstance(result, LeaseLostError):
-            raise result
-        elif isinstance(result, SluiceError):
-            leases.fail(lease, result)
-            if isinstance(result, CrashedError):
-                bells.ring_quarantine()
-        else:
-            leases.finish(lease, result, following(stage.name))
-            log.info(
-                "stage_finished",
-                document_id=str(lease.document_id),
-                stage=stage.name,
-                attempt=lease.attempt,
-                write_seconds=round(time.monotonic() - started, 3),
-            )
-            for name in following(stage.name):
-                bells.ring(name)
+        _write(stage, lease, result, bells)
     except LeaseLostError as error:
         log.info(
             "result_dropped",
@@ -118,10 +104,60 @@ def _settle(stage: Stage, held: Held, result: Result, bells: Bells) -> None:
         # Raised by the write itself; the transaction is rolled back.
         _settle(stage, held, error, bells)
     except Exception as error:
+        if _lost_connection(error):
+            _hand_back_anew(lease)
+            return
         log.exception("settle_broke", stage=stage.name, document_id=str(lease.document_id))
         if isinstance(result, InternalError):
             raise
         _settle(stage, held, _unforeseen(error), bells)
+
+
+def _write(stage: Stage, lease: Lease, result: Result, bells: Bells) -> None:
+    """Write the result down and wake whoever goes on with it."""
+    if isinstance(result, ShutdownError):
+        leases.hand_back(lease)
+        return
+    if isinstance(result, LeaseLostError):
+        raise result
+    if isinstance(result, SluiceError):
+        leases.fail(lease, result)
+        if isinstance(result, CrashedError):
+            bells.ring_quarantine()
+        return
+    started = time.monotonic()
+    leases.finish(lease, result, following(stage.name))
+    log.info(
+        "stage_finished",
+        document_id=str(lease.document_id),
+        stage=stage.name,
+        attempt=lease.attempt,
+        write_seconds=round(time.monotonic() - started, 3),
+    )
+    for name in following(stage.name):
+        bells.ring(name)
+
+
+def _lost_connection(error: Exception) -> bool:
+    """Return whether the database went away, as opposed to refusing what it was asked.
+
+    Classes 08 and 57P of https://www.postgresql.org/docs/18/errcodes-appendix.html;
+    a connection that is found closed has no code at all.
+    """
+    if not isinstance(error, (OperationalError, InterfaceError)):
+        return False
+    code = getattr(error.__cause__, "sqlstate", None) or "08000"
+    return str(code).startswith(("08", "57P"))
+
+
+def _hand_back_anew(lease: Lease) -> None:
+    """Give a run back over a new connection: the old one broke, which is not the run's fault."""
+    connection.close()
+    try:
+        leases.hand_back(lease)
+    except DatabaseError as error:
+        # Away for longer: the lease runs out, and the reaper takes the run back.
+        log.warning("hand_back_lost", document_id=str(lease.document_id), error=str(error))
 
 
 def _unforeseen(error: Exception) -> InternalError:

@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.models.functions import Now
 from numpy.typing import NDArray
 
-from documents.errors import SluiceError
+from documents.errors import PermanentError, SluiceError
 from documents.models import Document
 from documents.services.moves import move
 from documents.states import Status
@@ -33,11 +33,24 @@ def run(work: Sequence[Held]) -> Iterator[tuple[Held, Result]]:
     """Yield each document's vectors; small documents share a call of the model."""
     embedder = get_embedder()
     for group in _groups(work):
-        try:
-            yield from _embed(embedder, group)
-        except SluiceError as error:
-            for held, _ in group:
-                yield held, held.lost or error
+        yield from _tried(embedder, group)
+
+
+def _tried(
+    embedder: Embedder, group: list[tuple[Held, list[Row]]]
+) -> Iterator[tuple[Held, Result]]:
+    try:
+        yield from _embed(embedder, group)
+    except PermanentError as error:
+        if len(group) == 1:
+            yield group[0][0], group[0][0].lost or error
+            return
+        # What is refused about one document must not fail those that shared the call.
+        for one in group:
+            yield from _tried(embedder, [one])
+    except SluiceError as error:
+        for held, _ in group:
+            yield held, held.lost or error
 
 
 def _groups(work: Sequence[Held]) -> Iterator[list[tuple[Held, list[Row]]]]:

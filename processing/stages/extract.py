@@ -17,7 +17,7 @@ from documents.storage import get_storage
 from processing import reading
 from processing.chunking import ChunkSpan, chunk
 from processing.embeddings.registry import get_embedder
-from processing.extraction import Extraction
+from processing.extraction import Extraction, media_types
 from processing.models import Chunk, PageText, StageName
 from processing.stage import Held, Stage, Write, one_by_one
 
@@ -37,7 +37,7 @@ def run(document: Document, held: Held) -> Write:
 
 
 def _nothing_found(document: Document, extraction: Extraction) -> SluiceError:
-    if extraction.metadata.get("text") == "none":
+    if document.content_type == media_types.PDF:
         return UnsupportedError(
             f"{document.name} has pages but no text in them; they are probably scans, and text "
             "recognition is not installed here."
