@@ -2,107 +2,24 @@
 
 import json
 import os
-import shutil
-import signal
 import socket
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from documents import errors
-from processing.sandbox import JSON, Call, Limits, Sandbox
-
-MODULE = "tests.processing.sandbox_tasks"
-PROJECT = Path(__file__).resolve().parents[2]
-MIB = 1024 * 1024
-# Far more than anything takes here; a test that waits this long has failed.
-PATIENCE_SECONDS = 20
-SMALL = Limits(memory_bytes=128 * MIB, cpu_seconds=20, wall_seconds=20, result_bytes=8 * MIB)
-TASKS = [
-    f"{MODULE}:{name}"
-    for name in vars(__import__(MODULE, fromlist=["x"]))
-    if not name.startswith("_")
-]
-linux_only = pytest.mark.skipif(sys.platform != "linux", reason="a promise of the Linux kernel")
-
-
-def make_sandbox(preload: str | None = "warm_up") -> Sandbox:
-    return Sandbox(tasks=TASKS, preload=preload and f"{MODULE}:{preload}")
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Sandbox]:
-    sandbox = make_sandbox()
-    yield sandbox
-    sandbox.close()
-
-
-@pytest.fixture
-def fresh() -> Iterator[Sandbox]:
-    sandbox = make_sandbox()
-    yield sandbox
-    sandbox.close()
-
-
-def run(
-    sandbox: Sandbox,
-    name: str,
-    *,
-    limits: Limits = SMALL,
-    on_start: Callable[[Call], None] | None = None,
-    **arguments: JSON,
-) -> Any:
-    return sandbox.run(f"{MODULE}:{name}", arguments=arguments, limits=limits, on_start=on_start)
-
-
-def wait_until(claim: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not claim():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.01)
-
-
-def pids_in(path: Path) -> list[int]:
-    wait_until(path.exists)
-    return [int(pid) for pid in path.read_text().split()]
-
-
-def is_gone(pid: int) -> bool:
-    return not psutil.pid_exists(pid)
-
-
-class InThread(threading.Thread):
-    """A call in a thread of its own, with what came of it."""
-
-    def __init__(self, sandbox: Sandbox, name: str, **options: Any) -> None:
-        super().__init__(daemon=True)
-        self.call: Call | None = None
-        self.error: BaseException | None = None
-        self.value: Any = None
-        self._work: Callable[[], Any] = lambda: run(sandbox, name, on_start=self._note, **options)
-        self.start()
-
-    def _note(self, call: Call) -> None:
-        self.call = call
-
-    def run(self) -> None:
-        try:
-            self.value = self._work()
-        except BaseException as error:  # noqa: BLE001 - the test looks at it
-            self.error = error
-
-    def finish(self) -> BaseException | None:
-        self.join(PATIENCE_SECONDS)
-        assert not self.is_alive()
-        return self.error
-
+from processing.sandbox import Limits, Sandbox
+from tests.processing.sandbox_calls import (
+    MIB,
+    InThread,
+    is_gone,
+    linux_only,
+    pids_in,
+    run,
+    wait_until,
+)
 
 # --- calls ----------------------------------------------------------------------
 
@@ -376,162 +293,3 @@ def test_answer_over_the_limit_is_too_complex(
 ) -> None:
     with pytest.raises(errors.TooComplexError, match="larger than 8 MiB"):
         run(shared, task, **arguments)
-
-
-# --- killing --------------------------------------------------------------------
-
-
-def test_kill_from_another_thread_raises_its_reason_and_ends_the_child(
-    shared: Sandbox, tmp_path: Path
-) -> None:
-    noted = tmp_path / "pids"
-    reason = errors.LeaseLostError()
-    sleeper = InThread(shared, "sleep", pid_file=str(noted))
-    child, _ = pids_in(noted)
-
-    assert sleeper.call is not None
-    sleeper.call.kill(reason)
-    sleeper.call.kill(errors.NotFoundError())
-
-    assert sleeper.finish() is reason
-    assert is_gone(child)
-
-
-def test_kill_without_a_reason_is_a_crash(shared: Sandbox) -> None:
-    with pytest.raises(errors.CrashedError, match="was stopped"):
-        run(shared, "sleep", on_start=lambda call: call.kill())
-
-
-def test_kill_after_the_end_does_nothing(shared: Sandbox) -> None:
-    calls: list[Call] = []
-
-    run(shared, "echo", value=1, on_start=calls.append)
-    calls[0].kill()
-
-    assert run(shared, "echo", value=2)["value"] == 2
-
-
-def test_child_ends_when_its_thread_is_interrupted(shared: Sandbox, tmp_path: Path) -> None:
-    noted = tmp_path / "pids"
-
-    def interrupt(_: Call) -> None:
-        pids_in(noted)
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run(shared, "sleep", on_start=interrupt, pid_file=str(noted))
-
-    assert is_gone(pids_in(noted)[0])
-
-
-def test_child_killed_by_somebody_else_is_a_crash(shared: Sandbox, tmp_path: Path) -> None:
-    noted = tmp_path / "pids"
-    sleeper = InThread(shared, "sleep", pid_file=str(noted))
-
-    os.kill(pids_in(noted)[0], signal.SIGKILL)
-
-    assert str(sleeper.finish()) == "Reading the document crashed (SIGKILL)."
-
-
-# --- the server -----------------------------------------------------------------
-
-
-@linux_only
-def test_no_zombie_is_left_after_many_calls(fresh: Sandbox) -> None:
-    server = run(fresh, "echo", value=1)["server"]
-    for number in range(10):
-        run(fresh, "echo", value=number)
-
-    wait_until(lambda: psutil.Process(server).children() == [])
-
-
-def test_dead_server_is_a_crash_and_the_next_call_starts_another(
-    fresh: Sandbox, tmp_path: Path
-) -> None:
-    noted = tmp_path / "pids"
-    first = run(fresh, "echo", value=1)["server"]
-    sleeper = InThread(fresh, "sleep", pid_file=str(noted))
-    child, _ = pids_in(noted)
-
-    os.kill(first, signal.SIGKILL)
-
-    assert isinstance(sleeper.finish(), errors.CrashedError)
-    assert run(fresh, "echo", value=2)["server"] != first
-    wait_until(lambda: is_gone(child) and is_gone(first))
-
-
-def test_server_that_died_between_calls_is_replaced_without_an_error(fresh: Sandbox) -> None:
-    first = run(fresh, "echo", value=1)["server"]
-    os.kill(first, signal.SIGKILL)
-    wait_until(lambda: is_gone(first) or psutil.Process(first).status() == psutil.STATUS_ZOMBIE)
-
-    assert run(fresh, "echo", value=2)["server"] != first
-
-
-def test_removed_temporary_directory_is_a_crash_and_the_next_call_makes_another(
-    fresh: Sandbox,
-) -> None:
-    shutil.rmtree(Path(run(fresh, "surroundings")["directory"]).parent)
-
-    with pytest.raises(errors.CrashedError):
-        run(fresh, "echo", value=1)
-
-    assert run(fresh, "echo", value=2)["value"] == 2
-
-
-def test_stopped_server_is_replaced(monkeypatch: pytest.MonkeyPatch, fresh: Sandbox) -> None:
-    monkeypatch.setattr("processing.sandbox.client.EXIT_SECONDS", 0.2)
-    monkeypatch.setattr("processing.sandbox.process.STOP_SECONDS", 0.2)
-    first = run(fresh, "echo", value=1)["server"]
-    os.kill(first, signal.SIGSTOP)
-
-    with pytest.raises(errors.ParseTimeoutError):
-        run(fresh, "echo", limits=Limits(wall_seconds=0.5), value=2)
-
-    assert run(fresh, "echo", value=3)["server"] != first
-    assert is_gone(first)
-
-
-def test_close_ends_every_child_and_the_server(tmp_path: Path) -> None:
-    sandbox = make_sandbox()
-    noted = tmp_path / "pids"
-    sleeper = InThread(sandbox, "sleep_with_helpers", pid_file=str(noted))
-    pids = pids_in(noted)
-    server = psutil.Process(pids[0]).ppid()
-
-    sandbox.close()
-    sandbox.close()
-
-    assert isinstance(sleeper.finish(), errors.CrashedError)
-    wait_until(lambda: all(map(is_gone, [*pids, server])))
-    with pytest.raises(errors.CrashedError, match="closed"):
-        run(sandbox, "echo", value=1)
-
-
-def test_failing_warm_up_is_a_crash_with_its_reason() -> None:
-    sandbox = make_sandbox(preload="fail_to_warm_up")
-
-    with pytest.raises(errors.CrashedError) as caught:
-        run(sandbox, "echo", value=1)
-
-    assert "the parser is not installed" in caught.value.details["cause"]
-
-
-def test_sigkill_of_the_worker_leaves_no_process_and_no_directory(tmp_path: Path) -> None:
-    noted = tmp_path / "pids"
-    code = (
-        "import sys\n"
-        "from processing.sandbox import Sandbox\n"
-        f"task = '{MODULE}:sleep_with_helpers'\n"
-        f"Sandbox(tasks=[task]).run(task, arguments={{'pid_file': {str(noted)!r}}})\n"
-    )
-    environment = os.environ | {"PYTHONPATH": str(PROJECT), "TMPDIR": str(tmp_path)}
-    worker = subprocess.Popen([sys.executable, "-c", code], env=environment)
-    pids = pids_in(noted)
-    server = psutil.Process(pids[0]).ppid()
-
-    worker.kill()
-    worker.wait()
-
-    wait_until(lambda: all(map(is_gone, [*pids, server])))
-    wait_until(lambda: not list(tmp_path.glob("sluice-sandbox-*")))
