@@ -1,6 +1,9 @@
 """Strict readers: an unreadable variable stops the start and names itself."""
 
+import os
 import secrets
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +30,20 @@ def secret_key(home: Path, *, debug: bool, embedded: bool) -> str:
         )
     path = home / "secret-key"
     home.mkdir(parents=True, exist_ok=True)
-    try:
-        with path.open("x") as stream:
-            path.chmod(0o600)
-            stream.write(secrets.token_urlsafe(50))
-    except FileExistsError:
-        pass  # Another process, or an earlier start, made it.
+    if not path.exists():
+        _write_once(path, secrets.token_urlsafe(50))
     return path.read_text()
+
+
+def _write_once(path: Path, text: str) -> None:
+    """Write a private file whole, or leave the one that somebody else made first."""
+    descriptor, written = tempfile.mkstemp(dir=path.parent)  # Only the owner may read it.
+    with os.fdopen(descriptor, "w") as stream:
+        stream.write(text)
+    # A link appears with its content; a file opened by its name would be seen empty.
+    with suppress(FileExistsError):
+        os.link(written, path)
+    os.unlink(written)
 
 
 def django_database(url: str, *, pool_size: int) -> dict[str, Any]:
