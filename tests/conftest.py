@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from config import local_services
 from tests.plugin import HOME, NETGUARD_LOG
-from tests.stack import Stack
+from tests.stack import Stack, running
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -63,27 +63,16 @@ def home() -> Path:
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """One running Sluice for all tests that leave it as they found it."""
-    yield from _running(new_home())
+    with running(new_home()) as stack:
+        yield stack
 
 
 @pytest.fixture
 def own_stack(home: Path) -> Iterator[Stack]:
     """A running Sluice for one test, which may kill what it likes."""
-    yield from _running(home)
+    with running(home) as stack:
+        yield stack
 
 
 def new_home() -> Path:
     return Path(tempfile.mkdtemp(dir=HOME)) / "home"
-
-
-def _running(home: Path) -> Iterator[Stack]:
-    stack = Stack(home)
-    try:
-        stack.start()
-        stack.wait_ready()
-        yield stack
-    except BaseException:
-        stack.show_logs()
-        raise
-    finally:
-        stack.stop()

@@ -9,8 +9,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -174,6 +174,21 @@ class Stack:
             return mine or any(str(self.home) in part for part in process.cmdline())
         except psutil.Error:
             return False
+
+
+@contextmanager
+def running(home: Path, **environment: str) -> Iterator[Stack]:
+    """A ready stack; its logs are shown when the body fails, and nothing of it is left."""
+    stack = Stack(home, **environment)  # type: ignore[arg-type]  # mypy sees a port in them
+    try:
+        stack.start()
+        stack.wait_ready()
+        yield stack
+    except BaseException:
+        stack.show_logs()
+        raise
+    finally:
+        stack.stop()
 
 
 def plain_environment() -> dict[str, str]:

@@ -10,7 +10,7 @@ import redis
 
 from config import local_services
 from tests.api_client import ApiClient
-from tests.stack import Stack, wait_until
+from tests.stack import Stack, running, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(420)]
 
@@ -30,16 +30,8 @@ def pages(n: int = DOCUMENTS) -> dict[str, bytes]:
 @pytest.fixture
 def fast_stack(tmp_path: Any) -> Any:
     # A lease runs out after LEASE_SECONDS; shorter here, so that the test is.
-    stack = Stack(tmp_path / "home", LEASE_SECONDS="6", HEARTBEAT_SECONDS="2")
-    try:
-        stack.start()
-        stack.wait_ready()
+    with running(tmp_path / "home", LEASE_SECONDS="6", HEARTBEAT_SECONDS="2") as stack:
         yield stack
-    except BaseException:
-        stack.show_logs()
-        raise
-    finally:
-        stack.stop()
 
 
 def rows(stack: Stack, query: str) -> list[tuple[Any, ...]]:
@@ -100,13 +92,10 @@ def test_redis_emptied_in_the_middle_of_a_batch_loses_nothing(fast_stack: Stack)
 
 
 def test_a_batch_nobody_completed_is_found_and_finished(tmp_path: Any) -> None:
-    stack = Stack(tmp_path / "home", UPLOAD_IDLE_SECONDS="1")
-    try:
-        stack.start()
-        stack.wait_ready()
+    with running(tmp_path / "home", UPLOAD_IDLE_SECONDS="1") as stack:
         client = ApiClient(stack.url, stack.create_user("olive"))
         batch = client.drop("Closed tab", pages(4), complete=False)
 
         client.wait_until(batch, searchable=4, seconds=120)
-    finally:
-        stack.stop()
+
+        assert {document["status"] for document in client.documents(batch)} == {"ready"}

@@ -1,11 +1,16 @@
-"""Sandboxes for the tests that call them."""
+"""What several tests of processing start from."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from documents.models import Batch
 from processing.sandbox import Sandbox
+from processing.search import semantic
+from tests.factories import make_batch, make_user
 from tests.processing.sandbox_calls import make_sandbox
+from tests.processing.search_library import CompassEmbedder
 
 
 @pytest.fixture(scope="module")
@@ -20,3 +25,22 @@ def fresh() -> Iterator[Sandbox]:
     sandbox = make_sandbox()
     yield sandbox
     sandbox.close()
+
+
+@pytest.fixture
+def user() -> Any:
+    return make_user()
+
+
+@pytest.fixture
+def batch(user: Any) -> Batch:
+    return make_batch(user.memberships.get().workspace, created_by=user)
+
+
+@pytest.fixture
+def embedder(monkeypatch: pytest.MonkeyPatch) -> CompassEmbedder:
+    """The provider of search, faked at the edge; the real one has a test of its own."""
+    compass = CompassEmbedder()
+    monkeypatch.setattr(semantic, "get_embedder", lambda: compass)
+    monkeypatch.setitem(semantic.FLOORS, compass.model, 0.3)
+    return compass

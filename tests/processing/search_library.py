@@ -11,7 +11,10 @@ from documents.errors import SluiceError
 from documents.models import Batch, Document
 from documents.states import Status
 from processing.models import Chunk
+from processing.search import Results
 from tests.factories import make_document
+
+LAKE = "The lantern by the lake was lit every evening."
 
 MODEL = "by-hand"
 NORTH, EAST, SOUTH_WEST = (1.0, 0.0), (0.0, 1.0), (-0.6, -0.8)
@@ -85,3 +88,8 @@ class CompassEmbedder:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [len(text.split()) for text in texts]
+
+
+def paths(results: Results) -> list[str]:
+    """Return where the hits lie, best first."""
+    return [hit.path for hit in results.hits]

@@ -11,41 +11,18 @@ from documents.errors import (
     RateLimitError,
 )
 from documents.models import Batch
-from processing.search import Results, search, semantic
-from tests.factories import make_batch, make_user
+from processing.search import search, semantic
 from tests.processing.search_library import (
     EAST,
+    LAKE,
     NORTH,
     SOUTH_WEST,
     CompassEmbedder,
     make_readable,
+    paths,
 )
 
-pytestmark = pytest.mark.django_db
-LAKE = "The lantern by the lake was lit every evening."
-
-
-@pytest.fixture
-def user() -> Any:
-    return make_user()
-
-
-@pytest.fixture
-def batch(user: Any) -> Batch:
-    return make_batch(user.memberships.get().workspace, created_by=user)
-
-
-@pytest.fixture(autouse=True)
-def embedder(monkeypatch: pytest.MonkeyPatch) -> CompassEmbedder:
-    """The provider, faked at the edge; the real one has its own test below."""
-    compass = CompassEmbedder()
-    monkeypatch.setattr(semantic, "get_embedder", lambda: compass)
-    monkeypatch.setitem(semantic.FLOORS, compass.model, 0.3)
-    return compass
-
-
-def paths(results: Results) -> list[str]:
-    return [hit.path for hit in results.hits]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("embedder")]
 
 
 # --- words ----------------------------------------------------------------------
