@@ -3,9 +3,11 @@
 import os
 import secrets
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env
@@ -54,21 +56,50 @@ def django_database(url: str, *, pool_size: int) -> dict[str, Any]:
     database restart costs a reconnect and not a failed request.
     """
     given: dict[str, Any] = dict(conninfo_to_dict(url))
-    options: dict[str, Any] = {"connect_timeout": 5, "application_name": "sluice"}
+    options: dict[str, Any] = {
+        "connect_timeout": 5,
+        "application_name": "sluice",
+        # A machine that is gone says nothing: notice it in seconds and not in hours.
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 20_000,
+    }
     if pool_size:
         options["pool"] = {
             "min_size": 1,
             "max_size": pool_size,
-            "timeout": 5,
+            "timeout": 4,
+            # The pool's waits between tries double: give up early, and the next request tries.
+            "reconnect_timeout": 2,
         }
     names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST"}
     entry = {theirs: given.pop(ours, "") for ours, theirs in names.items()}
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "config.postgres",
         **entry,
         "PORT": str(given.pop("port", "")),
         "OPTIONS": {**options, **given},
         "CONN_MAX_AGE": 0 if pool_size else None,
-        # Of a pooled connection too: Django hands this on to the pool.
-        "CONN_HEALTH_CHECKS": True,
+        # A pooled connection is checked as it is handed out: config/postgres.
+        "CONN_HEALTH_CHECKS": not pool_size,
     }
+
+
+def require_bucket(options: Mapping[str, Any]) -> None:
+    """Raise ImproperlyConfigured unless the S3 settings can name a bucket and a caller."""
+    if not options["bucket"]:
+        raise ImproperlyConfigured("STORAGE_BACKEND is s3, and S3_BUCKET is not set.")
+    if bool(options["access_key_id"]) != bool(options["secret_access_key"]):
+        raise ImproperlyConfigured("Set both S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY, or none.")
+    if options["addressing_style"] not in {"auto", "path", "virtual"}:
+        raise ImproperlyConfigured("S3_ADDRESSING_STYLE is auto, path or virtual.")
+
+
+def s3_origins(options: Mapping[str, Any]) -> list[str]:
+    """Return the origins that signed URLs may have, with the bucket in the name and without."""
+    parts = urlsplit(options["public_endpoint_url"] or options["endpoint_url"])
+    hosts = [parts.netloc]
+    if options["addressing_style"] != "path":
+        hosts.append(f"{options['bucket']}.{parts.netloc}")
+    return [f"{parts.scheme}://{host}" for host in hosts]

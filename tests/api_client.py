@@ -59,7 +59,8 @@ class ApiClient:
             return
         target = upload["upload"]
         answer = self.storage.put(target["url"], content=content, headers=target["headers"])
-        assert answer.status_code == 201, answer.text
+        # Local storage says created, S3 says OK.
+        assert answer.status_code in {200, 201}, answer.text
 
     def complete(self, batch: str, ids: list[str]) -> dict[str, Any]:
         body = {"documents": [{"id": document_id} for document_id in ids]}

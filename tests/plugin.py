@@ -16,7 +16,16 @@ NETGUARD_LOG = HOME / "outside-connections"
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 
 # A developer's own shell must not decide what is tested.
-for name in ("PORT", "HOST", "DEBUG", "HTTPS", "SECRET_KEY", "STATIC_ROOT", "STORAGE_ROOT"):
+for name in (
+    "PORT",
+    "HOST",
+    "DEBUG",
+    "HTTPS",
+    "SECRET_KEY",
+    "STATIC_ROOT",
+    "STORAGE_ROOT",
+    "STORAGE_BACKEND",
+):
     os.environ.pop(name, None)
 os.environ["SLUICE_HOME"] = str(HOME)
 os.environ["SLUICE_NETGUARD_LOG"] = str(NETGUARD_LOG)

@@ -74,8 +74,11 @@ class IncompleteObject:
     def discard(self) -> None:
         """Close the temporary file and remove its name; safe to repeat."""
         with self._lock, storage_errors():
-            self._file.close()
-            self.path.unlink(missing_ok=True)
+            try:
+                # A quota over a network may be refused as late as here.
+                self._file.close()
+            finally:
+                self.path.unlink(missing_ok=True)
 
 
 def read_sha256(source: Path | int) -> str | None:

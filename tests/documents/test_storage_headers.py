@@ -46,9 +46,10 @@ def test_range_that_is_not_one_byte_range_is_ignored(header: str | None) -> None
     assert byte_range(header, 100) is None
 
 
-def test_range_of_an_empty_object_is_refused() -> None:
+@pytest.mark.parametrize(("header", "size"), [("bytes=0-", 0), ("bytes=-0", 100)])
+def test_range_of_nothing_is_refused(header: str, size: int) -> None:
     with pytest.raises(RangeNotSatisfiableError):
-        byte_range("bytes=0-", 0)
+        byte_range(header, size)
 
 
 @pytest.mark.parametrize("header", ['"abc"', 'W/"abc"', '"x", "abc"', "*"])
