@@ -8,7 +8,8 @@ from django.http import HttpRequest
 from documents.errors import SluiceError
 from documents.models import Batch, Document
 from documents.selectors import User
-from documents.services import batches
+from documents.services import batches, deletion
+from documents.services.reprocessing import reprocess_one
 
 
 def tell(request: HttpRequest, act: Callable[[], str]) -> None:
@@ -29,11 +30,20 @@ def on_batch(action: str, batch: Batch, user: User) -> str:
 
 
 def on_document(action: str, document: Document, user: User) -> str:
-    """Carry out `retry` or `cancel` on one document; return what to tell the person."""
+    """Carry out `retry`, `cancel` or `reprocess` on a document; return what to tell the person."""
     one = Document.objects.filter(id=document.id)
     if action == "retry":
         return "It is tried again." if batches.retry(one, user) else "There is nothing to retry."
+    if action == "reprocess":
+        reprocess_one(document, user)
+        return "It is read anew. Until that is done, it is found as it was read before."
     return "It is cancelled." if batches.cancel(one, user) else "It had ended already."
+
+
+def delete(document: Document, user: User) -> str:
+    """Delete a document; the sentence does not name it, because nothing keeps its name."""
+    deletion.delete(document, user)
+    return "The document is deleted."
 
 
 def _told(what: str, n: int) -> str:

@@ -161,6 +161,11 @@ def has_bytes(document: Document) -> bool:
     return bool(holder.stored_key) and document.status != Status.CANCELLED
 
 
+def duplicates_of(document: Document) -> int:
+    """Return how many documents are found through this one."""
+    return Document.objects.filter(duplicate_of=document).count()
+
+
 def empty_progress() -> dict[str, Any]:
     """Return the progress of a batch in which nothing has happened yet."""
     return progress.shown({}, 0, timezone.now())
@@ -172,7 +177,7 @@ def text_window(document: Document, page: int) -> TextWindow:
     What was cancelled shows nothing, whatever had been read by then.
     """
     source = document.duplicate_of or document
-    pages = PageText.objects.filter(document=source, generation=source.generation)
+    pages = PageText.objects.filter(document=source, generation=source.live_generation)
     if document.status == Status.CANCELLED:
         pages = pages.none()
     total = pages.aggregate(n=Coalesce(Max("number"), 0))["n"]

@@ -29,9 +29,10 @@ urlpatterns = [
     path("search/", views.search, name="search"),
     path("documents/<uuid:document_id>/", views.document, name="document"),
     re_path(
-        rf"^documents/{DOCUMENT}/(?P<action>retry|cancel)/$",
+        rf"^documents/{DOCUMENT}/(?P<action>retry|cancel|reprocess)/$",
         views.act_on_document,
         name="act-on-document",
     ),
+    path("documents/<uuid:document_id>/delete/", views.delete_document, name="delete-document"),
     path("library/", views.library, name="library"),
 ]

@@ -4,12 +4,13 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard import actions, answers, queries
 from dashboard.forms import TYPES, ListForm, PageForm, SearchForm
 from dashboard.pages import page
 from documents import selectors
+from documents.services.reprocessing import READABLE
 from documents.states import ACTIVE
 
 RECENT_BATCHES = 5
@@ -101,6 +102,7 @@ def document(request: HttpRequest, document_id: UUID) -> HttpResponse:
         "text": queries.text_window(shown, wanted["page"]),
         "crumbs": queries.crumbs(shown),
         "can_download": queries.has_bytes(shown),
+        "can_reprocess": shown.stored_key and shown.status in READABLE,
         "is_active": shown.status in ACTIVE,
         "q": wanted["q"],
     }
@@ -110,10 +112,22 @@ def document(request: HttpRequest, document_id: UUID) -> HttpResponse:
 @require_POST
 @page
 def act_on_document(request: HttpRequest, document_id: UUID, action: str) -> HttpResponse:
-    """Retry or cancel one document, and say what that did."""
+    """Retry, cancel or reprocess one document, and say what that did."""
     shown = selectors.get_document_for(request.user, document_id)
     actions.tell(request, lambda: actions.on_document(action, shown, request.user))
     return redirect("document", shown.id)
+
+
+@require_http_methods(["GET", "POST"])
+@page
+def delete_document(request: HttpRequest, document_id: UUID) -> HttpResponse:
+    """Ask whether the document shall go for good, and delete it once that is said."""
+    shown = selectors.get_document_for(request.user, document_id)
+    if request.method == "GET":
+        context = {"document": shown, "duplicates": queries.duplicates_of(shown)}
+        return render(request, "dashboard/delete.html", context)
+    actions.tell(request, lambda: actions.delete(shown, request.user))
+    return redirect("batch", shown.batch_id)
 
 
 @require_GET

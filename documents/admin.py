@@ -16,6 +16,7 @@ from documents.models import (
     ApiToken,
     AuditEntry,
     Batch,
+    Disposal,
     Document,
     Event,
     Membership,
@@ -23,6 +24,7 @@ from documents.models import (
     Workspace,
 )
 from documents.services import batches, tokens
+from documents.services.reprocessing import reprocess
 
 Row = TypeVar("Row", bound=Model)
 
@@ -142,7 +144,7 @@ class DocumentAdmin(ReadOnlyAdmin):
     list_select_related = ("workspace", "batch")
     search_fields = ("path", "id__startswith", "sha256__startswith", "batch__name")
     ordering = ("-created_at", "-id")
-    actions = ("retry", "cancel")
+    actions = ("retry", "cancel", "reprocess")
 
     @admin.action(description="Retry these documents", permissions=["operate"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
@@ -153,6 +155,18 @@ class DocumentAdmin(ReadOnlyAdmin):
     def cancel(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
         documents = Document.objects.filter(id__in=_ids(queryset))
         self.act(request, lambda: batches.cancel(documents, request.user), "cancelled")
+
+    @admin.action(description="Read these documents anew", permissions=["operate"])
+    def reprocess(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
+        documents = Document.objects.filter(id__in=_ids(queryset))
+        self.act(request, lambda: reprocess(documents, request.user), "will be read anew")
+
+
+@admin.register(Disposal)
+class DisposalAdmin(ReadOnlyAdmin):
+    list_display = ("key", "created_at", "due_at", "until")
+    search_fields = ("key",)
+    ordering = ("due_at", "key")
 
 
 @admin.register(ApiToken)
@@ -175,7 +189,7 @@ class ApiTokenAdmin(ReadOnlyAdmin):
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin):
     list_display = ("id", "stream", "number", "kind", "created_at")
-    list_filter = (known_values("kind", lambda: ("documents", "processed", "stage")),)
+    list_filter = (known_values("kind", lambda: ("documents", "processed", "stage", "deleted")),)
     search_fields = ("stream",)
     ordering = ("-id",)
 

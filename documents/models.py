@@ -12,9 +12,11 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from documents.states import Status, sources
+from documents.storage.interface import INCOMING_PREFIX
 
 
 def default_max_document_bytes() -> int:
@@ -122,7 +124,7 @@ class DocumentQuerySet(models.QuerySet["Document"]):
         as it is, so callers compare the count instead of taking locks.
         """
         return self.filter(status__in=sources(to)).update(
-            status=to, status_changed_at=timezone.now(), version=F("version") + 1, **fields
+            status=to, status_changed_at=Now(), version=F("version") + 1, **fields
         )
 
 
@@ -146,7 +148,10 @@ class Document(models.Model):
     status = models.CharField(max_length=12, choices=Status, default=Status.AWAITING)
     status_changed_at = models.DateTimeField(default=timezone.now)
     version = models.PositiveIntegerField(default=0)
+    # The reading that work is on, and the one that search, pages and text show. They differ
+    # while a document is read anew, and become equal in the statement that completes it.
     generation = models.PositiveIntegerField(default=1)
+    live_generation = models.PositiveIntegerField(default=1)
     duplicate_of = models.ForeignKey(
         "self", models.SET_NULL, null=True, blank=True, related_name="duplicates"
     )
@@ -193,6 +198,9 @@ class Document(models.Model):
             models.CheckConstraint(
                 condition=~Q(duplicate_of=F("id")), name="document_not_its_own_duplicate"
             ),
+            models.CheckConstraint(
+                condition=Q(live_generation__lte=F("generation")), name="document_live_is_known"
+            ),
         )
         indexes = (
             models.Index(fields=("batch", "path", "id"), name="document_in_batch"),
@@ -207,10 +215,41 @@ class Document(models.Model):
                 condition=Q(status="awaiting"),
                 name="document_awaiting",
             ),
+            models.Index(
+                fields=("stored_key",), condition=~Q(stored_key=""), name="document_stored_key"
+            ),
         )
 
     def __str__(self) -> str:
         return self.path
+
+    @property
+    def final_key(self) -> str:
+        """Return where the bytes that arrived under `incoming_key` are promoted to.
+
+        It follows from the incoming key: every attempt finds what an earlier one promoted, and
+        bytes that are sent anew never meet those that another document has taken over.
+        """
+        return f"stored/{self.workspace_id}/{self.incoming_key.removeprefix(INCOMING_PREFIX)}"
+
+
+class Disposal(models.Model):
+    """An object that must go: written where the rows go, taken away once storage confirms.
+
+    Whoever still wrote when the rows went may leave the object once more, so it is
+    deleted again at `until`.
+    """
+
+    key = models.CharField(primary_key=True, max_length=300)
+    created_at = models.DateTimeField(db_default=Now())
+    due_at = models.DateTimeField(db_default=Now())
+    until = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = (models.Index(fields=("due_at",), name="disposal_due"),)
+
+    def __str__(self) -> str:
+        return self.key
 
 
 class Event(models.Model):

@@ -1,7 +1,8 @@
 """Fold a batch's events into its progress, and show it in the API's words.
 
-State: {"counts": {status: n}, "with_text": {status: n}, "finished": [[epoch, n], …]}.
-Counts add up, so the order in which events are numbered does not matter.
+State: {"counts": {status: n}, "with_text": {status: n}, "with_vectors": {"processing": n},
+"finished": [[epoch, n], …]}. Counts add up, so the order in which events are numbered
+does not matter. Who is processing with vectors is being read anew: it is found as it was.
 """
 
 from collections import Counter
@@ -29,18 +30,35 @@ def fold(state: State, kind: str, payload: dict[str, Any], at: datetime) -> None
     if kind == "documents":
         _fold_move(state, payload, at)
     elif kind == "processed":
-        _add(state, "with_text", Status.PROCESSING, len(payload["documents"]))
+        _add(state, "with_text", Status.PROCESSING, _size(payload))
+    elif kind == "deleted":
+        _leave(state, payload["from"], payload)
 
 
 def _fold_move(state: State, payload: dict[str, Any], at: datetime) -> None:
-    moved, with_text = len(payload["documents"]), payload["with_text"]
-    if payload["from"] is not None:
-        _add(state, "counts", payload["from"], -moved)
-        _add(state, "with_text", payload["from"], -with_text)
-    _add(state, "counts", payload["to"], moved)
-    _add(state, "with_text", payload["to"], with_text)
-    if payload["to"] in FINAL and payload["from"] not in (None, Status.AWAITING):
-        _count_finished(state, moved, at)
+    came_from, to = payload["from"], payload["to"]
+    if came_from is not None:
+        _leave(state, came_from, payload)
+    _add(state, "counts", to, _size(payload))
+    _add(state, "with_text", to, payload["with_text"] + payload.get("gained_text", 0))
+    if to == Status.PROCESSING:
+        with_vectors = payload.get("with_vectors", 0) + payload.get("gained_vectors", 0)
+        _add(state, "with_vectors", to, with_vectors)
+    if to in FINAL and came_from in (Status.UPLOADED, Status.PROCESSING):
+        _count_finished(state, _size(payload), at)
+
+
+def _leave(state: State, came_from: str, payload: dict[str, Any]) -> None:
+    _add(state, "counts", came_from, -_size(payload))
+    _add(state, "with_text", came_from, -payload["with_text"])
+    if came_from == Status.PROCESSING:
+        _add(state, "with_vectors", came_from, -payload.get("with_vectors", 0))
+
+
+def _size(payload: dict[str, Any]) -> int:
+    """Return how many documents an event is about; ids of deleted ones were taken out of it."""
+    n: int = payload["n"] if "n" in payload else len(payload["documents"])
+    return n
 
 
 def _add(state: State, name: str, status: str, n: int) -> None:
@@ -64,12 +82,18 @@ def recompute(batch_id: UUID) -> State:
         Document.objects.filter(batch=batch_id)
         .order_by()
         .values_list("status")
-        .annotate(n=Count("id"), text=Count("id", filter=Q(processed_at__isnull=False)))
+        .annotate(
+            n=Count("id"),
+            text=Count("id", filter=Q(processed_at__isnull=False)),
+            vectors=Count("id", filter=Q(embedded_at__isnull=False)),
+        )
     )
-    state: State = {"counts": {}, "with_text": {}}
-    for status, n, text in rows:
+    state: State = {"counts": {}, "with_text": {}, "with_vectors": {}}
+    for status, n, text, vectors in rows:
         state["counts"][status] = n
         state["with_text"][status] = text
+        if status == Status.PROCESSING:
+            state["with_vectors"][status] = vectors
     return state
 
 
@@ -81,6 +105,8 @@ def shown(state: State, number: int, now: datetime) -> dict[str, Any]:
     refused = counts[Status.FAILED] + counts[Status.REJECTED]
     found = counts[Status.READY] + counts[Status.PARTIAL] + counts[Status.DUPLICATE]
     with_text = state.get("with_text", {}).get(Status.PROCESSING.value, 0)
+    # Being read anew, and found meanwhile as they were read before.
+    still_found = state.get("with_vectors", {}).get(Status.PROCESSING.value, 0)
     rate, eta = _estimate(state, counts, now)
     return {
         "seq": number,
@@ -89,7 +115,7 @@ def shown(state: State, number: int, now: datetime) -> dict[str, Any]:
         "phases": {
             "uploading": [total - lost - counts[Status.AWAITING], total - lost],
             "processing": [found + refused + with_text, total - lost],
-            "searchable": [found, total - lost - refused],
+            "searchable": [found + still_found, total - lost - refused],
         },
         "documents_per_minute": rate,
         "position": None,

@@ -18,6 +18,7 @@ from drf_spectacular.utils import (
 from rest_framework import serializers
 
 from documents import models
+from documents.errors import Kind
 from documents.paging import DEFAULT_LIMIT, MAX_LIMIT
 from documents.progress import SHOWN
 from documents.serializers import ArrivalInput, BatchInput, DeclarationInput, PreflightItemInput
@@ -110,6 +111,7 @@ class Upload(serializers.Serializer[Any]):
 
 class Failure(serializers.Serializer[Any]):
     code = serializers.CharField()
+    kind = serializers.CharField(help_text=", ".join(Kind))
     detail = serializers.CharField(allow_blank=True)
 
 
@@ -150,8 +152,10 @@ class PreflightDuplicate(serializers.Serializer[Any]):
     duplicate_of = serializers.UUIDField()
 
 
-class PreflightRefusal(Failure):
+class PreflightRefusal(serializers.Serializer[Any]):
     path = serializers.CharField(allow_blank=True)
+    code = serializers.CharField()
+    detail = serializers.CharField(allow_blank=True)
 
 
 class PreflightVerdict(serializers.Serializer[Any]):
@@ -165,12 +169,12 @@ class PreflightVerdict(serializers.Serializer[Any]):
 
 
 def _event(name: str, kind: str, **fields: Any) -> Serializer:
-    fields = {
-        "seq": serializers.IntegerField(),
-        "kind": serializers.ChoiceField([kind]),
-        **fields,
-    }
-    return inline_serializer(name, fields)
+    kinds = serializers.ChoiceField([kind])
+    return inline_serializer(name, {"seq": serializers.IntegerField(), "kind": kinds, **fields})
+
+
+def _counts(*names: str) -> dict[str, serializers.IntegerField]:
+    return {name: serializers.IntegerField() for name in names}
 
 
 def _ids() -> serializers.ListField:
@@ -184,14 +188,21 @@ EVENTS: dict[str, Serializer | type[Serializer]] = {
         **{"from": serializers.ChoiceField(Status.choices, allow_null=True)},
         to=serializers.ChoiceField(Status.choices),
         documents=_ids(),
-        with_text=serializers.IntegerField(),
+        # Ids of deleted documents are taken out, and `n` stays.
+        **_counts("n", "with_text", "gained_text", "with_vectors", "gained_vectors"),
     ),
-    "processed": _event("ProcessedEvent", "processed", documents=_ids()),
+    "processed": _event("ProcessedEvent", "processed", documents=_ids(), **_counts("n")),
+    "deleted": _event(
+        "DeletedEvent",
+        "deleted",
+        **{"from": serializers.ChoiceField(Status.choices)},
+        **_counts("n", "with_text", "with_vectors"),
+    ),
     "stage": _event(
         "StageEvent",
         "stage",
-        document=serializers.UUIDField(),
-        path=serializers.CharField(),
+        document=serializers.UUIDField(allow_null=True, help_text="Null once it is deleted."),
+        path=serializers.CharField(allow_blank=True),
         stage=serializers.CharField(),
         state=serializers.CharField(),
         error=Failure(required=False),
@@ -315,8 +326,7 @@ list_events = operation(
     "list_events",
     "batches",
     {200: EVENTS_SINCE},
-    400,
-    404,
+    *(400, 404),
     parameters=[query("since", int, "The number of the last event that is known.", default=-1)],
 )
 preflight = operation(
@@ -364,6 +374,12 @@ list_documents = operation(
     ],
 )
 get_document = operation("get_document", "documents", {200: Document}, 404)
+delete_document = operation(
+    "delete_document",
+    "documents",
+    {204: OpenApiResponse(description="It is gone for good.")},
+    404,
+)
 download = operation(
     "download_document",
     "documents",
@@ -377,6 +393,6 @@ act_on_document = operation(
     "act_on_document",
     "documents",
     {200: Document},
-    *(403, 404),
-    parameters=[_id("document_id"), _action("cancel", "retry")],
+    *(403, 404, 409),
+    parameters=[_id("document_id"), _action("cancel", "retry", "reprocess")],
 )

@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from documents import selectors
+from documents.errors import kind_of
 from documents.models import Batch, Document
 from documents.services.uploads import Declaration, Upload
 from documents.states import Status
@@ -150,6 +151,7 @@ def _error(document: Document) -> dict[str, Any] | None:
         return None
     return {
         "code": document.error_code,
+        "kind": kind_of(document.error_code),
         "detail": document.error_detail,
         "stage": document.error_stage,
         "retry_at": instant(document.retry_at),

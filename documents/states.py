@@ -35,11 +35,17 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
     # It goes back to UPLOADED when verify itself was what failed.
     Status.FAILED: frozenset({Status.PROCESSING, Status.UPLOADED}),
     Status.PARTIAL: frozenset({Status.PROCESSING}),
-    Status.READY: frozenset(),
-    Status.DUPLICATE: frozenset(),
+    # Read anew; what was read before is searched until the new reading is complete.
+    Status.READY: frozenset({Status.PROCESSING}),
+    # Its original was deleted or cancelled: it takes over what the original was, or ends with it.
+    Status.DUPLICATE: frozenset(
+        {Status.PROCESSING, Status.READY, Status.PARTIAL, Status.FAILED, Status.CANCELLED}
+    ),
     Status.REJECTED: frozenset(),
     # A cancelled batch can be resumed from wherever its documents stood.
-    Status.CANCELLED: frozenset({Status.AWAITING, Status.UPLOADED, Status.PROCESSING}),
+    Status.CANCELLED: frozenset(
+        {Status.AWAITING, Status.UPLOADED, Status.PROCESSING, Status.DUPLICATE}
+    ),
     Status.EXPIRED: frozenset({Status.AWAITING}),
 }
 

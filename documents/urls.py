@@ -19,6 +19,7 @@ urlpatterns = [
     path("documents/<uuid:document_id>", views.DocumentView.as_view()),
     path("documents/<uuid:document_id>/download", views.DownloadView.as_view()),
     re_path(
-        rf"^documents/{DOCUMENT}/(?P<action>cancel|retry)$", views.DocumentActionView.as_view()
+        rf"^documents/{DOCUMENT}/(?P<action>cancel|retry|reprocess)$",
+        views.DocumentActionView.as_view(),
     ),
 ]

@@ -14,8 +14,9 @@ from documents.errors import InvalidError, NotFoundError
 from documents.models import Batch, Document
 from documents.paging import DEFAULT_LIMIT, Page, paginate
 from documents.problems import all_refused, as_errors
-from documents.services import arrivals, batches, uploads
+from documents.services import arrivals, batches, deletion, uploads
 from documents.services.preflight import preflight
+from documents.services.reprocessing import reprocess_one
 from documents.services.uploads import Refusal
 from documents.states import Status
 from documents.storage import get_storage
@@ -132,6 +133,13 @@ class DocumentView(APIView):
         document = selectors.get_document_for(request.user, document_id)
         return Response(serializers.document_json([document])[0])
 
+    @schema.delete_document
+    def delete(self, request: Request, document_id: UUID) -> Response:
+        """Remove everything of the document; any member of its workspace may."""
+        document = selectors.get_document_for(request.user, document_id)
+        deletion.delete(document, request.user)
+        return Response(status=204)
+
 
 class DownloadView(APIView):
     @schema.download
@@ -142,14 +150,17 @@ class DownloadView(APIView):
 
 
 class DocumentActionView(APIView):
-    """retry and cancel: each one call of one service."""
+    """retry, cancel and reprocess: each one call of one service."""
 
     @schema.act_on_document
     def post(self, request: Request, document_id: UUID, action: str) -> Response:
         """Act on the document if the action fits its state."""
         document = selectors.get_document_for(request.user, document_id)
-        act = batches.retry if action == "retry" else batches.cancel
-        act(Document.objects.filter(id=document.id), request.user)
+        if action == "reprocess":
+            reprocess_one(document, request.user)
+        else:
+            act = batches.retry if action == "retry" else batches.cancel
+            act(Document.objects.filter(id=document.id), request.user)
         document.refresh_from_db()
         return Response(serializers.document_json([document])[0])
 

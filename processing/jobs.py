@@ -2,11 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from documents.models import Batch, Document
@@ -17,6 +18,7 @@ from processing.pipeline import STAGES
 from processing.tasks import ring_after_commit
 
 PRIO = {"interactive": 10, "bulk": 50}
+UNLEASED: dict[str, Any] = {"lease_token": None, "lease_until": None, "lease_worker": None}
 
 
 def create(documents: Sequence[Document]) -> None:
@@ -38,6 +40,35 @@ def create(documents: Sequence[Document]) -> None:
     made = IngestJob.objects.filter(id__in=[job.id for job in jobs])
     StageRun.objects.bulk_create(_run(job, stage.name) for job in made for stage in STAGES)
     ring_after_commit(STAGES[0].name)
+
+
+def renew(documents: Sequence[Document]) -> None:
+    """Set up the work on a new generation of stored documents, from extract on.
+
+    Work on an older generation ends here. What an unfinished one has written goes; what can
+    be searched stays until the new one goes live.
+    """
+    ids = [document.id for document in documents]
+    older = Q(document_id__in=ids, generation__lt=F("document__generation"))
+    cancel_runs(StageRun.objects.filter(older))
+    unwanted = IngestJob.objects.filter(older).exclude(generation=F("document__live_generation"))
+    IngestJob.objects.filter(id__in=unwanted.values("id")).update(is_stale=True)
+    by_batch: dict[UUID, list[Document]] = defaultdict(list)
+    for document in documents:
+        by_batch[document.batch_id].append(document)
+    for group in by_batch.values():
+        create(group)
+    fresh = StageRun.objects.filter(document_id__in=ids, generation=F("document__generation"))
+    # The stored bytes are verified, and no URL was ever signed for writing them.
+    verify = fresh.filter(stage=StageName.VERIFY)
+    _set(verify, state=RunState.DONE, finished_at=Now())
+    _set(fresh.filter(stage=StageName.EXTRACT), state=RunState.READY)
+    ring_after_commit(StageName.EXTRACT)
+
+
+def _set(runs: QuerySet[StageRun], **fields: Any) -> None:
+    """Update runs that were chosen through their documents."""
+    StageRun.objects.filter(id__in=runs.values("id")).update(**fields)
 
 
 def _run(job: IngestJob, stage: StageName) -> StageRun:
@@ -71,17 +102,28 @@ def cancel(document_ids: Iterable[UUID]) -> None:
     Leased runs too: whoever works on one finds its token gone at the next
     look, kills the child and drops the result.
     """
-    ids = list(document_ids)
-    live = StageRun.objects.filter(
-        document_id__in=ids, state__in=(RunState.BLOCKED, RunState.READY, RunState.LEASED)
-    )
-    run_ids = list(live.order_by("id").select_for_update().values_list("id", flat=True))
+    cancel_runs(StageRun.objects.filter(document_id__in=list(document_ids)))
+
+
+def cancel_runs(runs: QuerySet[StageRun]) -> None:
+    """End those of these runs that have not ended, and the attempts under way."""
+    live = (RunState.BLOCKED, RunState.READY, RunState.LEASED)
+    run_ids = lock_runs(runs.filter(state__in=live))
     StageAttempt.objects.filter(run_id__in=run_ids, ended_at=None).update(
-        ended_at=Now(), outcome=StageAttempt.Outcome.CANCELLED
+        **ended(StageAttempt.Outcome.CANCELLED)
     )
-    StageRun.objects.filter(id__in=run_ids).update(
-        state=RunState.CANCELLED, lease_token=None, lease_until=None, lease_worker=None
-    )
+    StageRun.objects.filter(id__in=run_ids).update(state=RunState.CANCELLED, **UNLEASED)
+
+
+def lock_runs(runs: QuerySet[StageRun]) -> list[int]:
+    """Lock these runs in the one order that everybody keeps; return their ids."""
+    locked = runs.order_by("id").select_for_update(of=("self",))
+    return list(locked.values_list("id", flat=True))
+
+
+def ended(outcome: StageAttempt.Outcome) -> dict[str, Any]:
+    """Return the fields of an attempt that somebody else ended."""
+    return {"ended_at": Now(), "outcome": outcome}
 
 
 def retry(documents: Sequence[Document]) -> None:
@@ -92,9 +134,7 @@ def retry(documents: Sequence[Document]) -> None:
     ids = [document.id for document in documents]
     current = StageRun.objects.filter(document_id__in=ids, generation=F("document__generation"))
     _revive(documents, current.filter(state=RunState.DEAD))
-    StageRun.objects.filter(id__in=current.filter(state=RunState.SKIPPED).values("id")).update(
-        state=RunState.BLOCKED
-    )
+    _set(current.filter(state=RunState.SKIPPED), state=RunState.BLOCKED)
 
 
 def resume(documents: Sequence[Document]) -> None:
@@ -106,9 +146,7 @@ def resume(documents: Sequence[Document]) -> None:
         known = first.get(run.document_id)
         if known is None or _place(run) < _place(known):
             first[run.document_id] = run
-    StageRun.objects.filter(id__in=current.filter(state=RunState.CANCELLED).values("id")).update(
-        state=RunState.BLOCKED
-    )
+    _set(current.filter(state=RunState.CANCELLED), state=RunState.BLOCKED)
     _revive(documents, StageRun.objects.filter(id__in=[run.id for run in first.values()]))
 
 

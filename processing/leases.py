@@ -1,4 +1,4 @@
-"""Claim, keep, finish, fail, hand back and reap stage runs.
+"""Keep, finish, fail, hand back and reap stage runs that were claimed.
 
 Postgres decides all of it, by its own clock. A lease token fences every write:
 a result whose token is no longer on the row is dropped. Locks are always taken
@@ -7,7 +7,6 @@ in the order document, then run.
 
 import random
 from collections.abc import Iterable, Sequence
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +14,7 @@ import structlog
 from django.conf import settings
 from django.db import connection, transaction
 
-from documents import events
+from documents import events, faults
 from documents.errors import (
     CrashedError,
     LeaseLostError,
@@ -24,80 +23,19 @@ from documents.errors import (
     TransientError,
 )
 from documents.models import Document
-from documents.services import quota
+from documents.services import disposal, quota
 from documents.services.moves import move
 from documents.states import Status
-from documents.storage import get_storage
+from processing.claims import LOCK_SPACE as LOCK_SPACE
+from processing.claims import claim as claim
+from processing.claims import lease_of
 from processing.models import StageName
-from processing.stage import Lease, Stage, Write
+from processing.stage import Lease, Write
 
 log = structlog.get_logger(__name__)
 
-# First key of every advisory lock of Sluice; the second is the stage's number.
-LOCK_SPACE = 771
-
-CLAIM = """
-with recursive t as (
-  (select workspace_id from processing_stagerun where state = 'ready' and stage = %(stage)s
-   order by workspace_id limit 1)
-  union all
-  select (select workspace_id from processing_stagerun
-          where state = 'ready' and stage = %(stage)s and workspace_id > t.workspace_id
-          order by workspace_id limit 1)
-  from t where t.workspace_id is not null),
-inf as (select workspace_id, count(*) n from processing_stagerun
-        where state = 'leased' and stage = %(stage)s group by 1),
-cand as (
-  select j.id, j.prio, j.run_at,
-    (row_number() over w + coalesce(i.n, 0))::numeric / ws.weight vt,
-    row_number() over w + coalesce(i.n, 0) <= ws.max_inflight ok
-  from t join documents_workspace ws on ws.id = t.workspace_id
-  left join inf i using (workspace_id)
-  cross join lateral (
-    select id, prio, run_at from processing_stagerun
-    where state = 'ready' and stage = %(stage)s and (crashes > 0) = %(quarantine)s
-      and workspace_id = t.workspace_id and run_at <= statement_timestamp()
-    order by prio, run_at, id limit %(n)s) j
-  window w as (partition by t.workspace_id order by j.prio, j.run_at, j.id)),
-lk as (
-  select r.id from processing_stagerun r
-  where r.id in (select id from cand where ok order by vt, prio, run_at, id limit %(n)s)
-    and r.state = 'ready'
-  for update skip locked),
-up as (
-  update processing_stagerun r
-  set state = 'leased', attempt = attempt + 1, lease_token = gen_random_uuid(),
-      lease_until = statement_timestamp() + make_interval(secs => %(seconds)s),
-      lease_worker = %(worker)s
-  from lk where r.id = lk.id returning r.*),
-led as (
-  insert into processing_stageattempt (run_id, n, worker, started_at, outcome, error_code,
-                                       error_text)
-  select id, attempt, %(worker)s, clock_timestamp(), '', '', '' from up)
-select id, document_id, workspace_id, generation, stage, attempt, max_attempts, crashes,
-       lease_token
-from up order by prio, run_at, id
-"""
-
-
-def claim(stage: Stage, worker: UUID, *, limit: int, quarantine: bool = False) -> list[Lease]:
-    """Lease up to `limit` ready runs of a stage, fairly between workspaces.
-
-    Runs that crashed before are only given out to the quarantine.
-    """
-    values: dict[str, Any] = {
-        "stage": stage.name.value,
-        "n": limit,
-        "worker": worker,
-        "seconds": settings.LEASE_SECONDS,
-        "quarantine": quarantine,
-    }
-    with transaction.atomic(), connection.cursor() as cursor:
-        # One claimer of a stage at a time: what is in flight decides whose turn it is.
-        cursor.execute("select pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, stage.number])
-        cursor.execute(CLAIM, values)
-        rows = cursor.fetchall()
-    return [_lease(row) for row in rows]
+# A provider that asks for more is asked again after a day.
+MAX_RETRY_AFTER_SECONDS = 24 * 3600
 
 
 def beat(leases: Iterable[Lease]) -> None:
@@ -106,6 +44,7 @@ def beat(leases: Iterable[Lease]) -> None:
     Rows that somebody has locked are skipped: a finish is under way, or the
     next beat will reach them.
     """
+    faults.point("beat.before_update")
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -141,6 +80,7 @@ def finish(lease: Lease, write: Write, following: Sequence[StageName]) -> None:
     with transaction.atomic():
         document = _lock_document(lease)
         _fence(lease, "done")
+        faults.point("finish.after_fence")
         goes_on = write(document)
         _end_attempt(lease, "ok")
         _clear_error(document, lease.stage)
@@ -159,6 +99,7 @@ def finish(lease: Lease, write: Write, following: Sequence[StageName]) -> None:
                 ],
             )
         tell(document, lease.stage, "done")
+        faults.point("finish.before_commit")
 
 
 def fail(lease: Lease, error: SluiceError) -> None:
@@ -179,6 +120,7 @@ def fail(lease: Lease, error: SluiceError) -> None:
         if delay is None:
             _give_up(document, lease, error)
         tell(document, lease.stage, "dead" if delay is None else "ready", error)
+        faults.point("fail.before_commit")
     log.info(
         "stage_failed",
         document_id=str(lease.document_id),
@@ -204,14 +146,15 @@ def hand_back(lease: Lease) -> None:
         )
         if cursor.rowcount:
             _end_attempt(lease, "returned")
+        faults.point("hand_back.before_commit")
 
 
 def reap() -> int:
     """Take back runs whose lease ran out; return how many.
 
     A run that was lost MAX_CRASHES times is dead: something about it kills its
-    workers. Each is judged again under the lock, because a late beat or finish
-    may have come in between.
+    workers. One that nobody wants any more is cancelled. Each is judged again under
+    the lock, because a late beat or finish may have come in between.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -226,7 +169,7 @@ def reap() -> int:
         rows = cursor.fetchall()
     reaped = 0
     for row in rows:
-        lease = _lease(row)
+        lease = lease_of(row)
         try:
             reaped += _reap_one(lease)
         except LeaseLostError:
@@ -234,24 +177,9 @@ def reap() -> int:
     return reaped
 
 
-def _lease(row: tuple[Any, ...]) -> Lease:
-    run_id, document_id, workspace_id, generation, stage, attempt, limit, crashes, token = row
-    return Lease(
-        run_id=run_id,
-        document_id=document_id,
-        workspace_id=workspace_id,
-        generation=generation,
-        stage=StageName(stage),
-        attempt=attempt,
-        max_attempts=limit,
-        crashes=crashes,
-        token=token,
-    )
-
-
 def _reap_one(lease: Lease) -> int:
     with transaction.atomic():
-        _lock_document(lease)
+        document = _locked(lease)
         with connection.cursor() as cursor:
             cursor.execute(
                 "select 1 from processing_stagerun where id = %s and lease_token = %s "
@@ -260,7 +188,13 @@ def _reap_one(lease: Lease) -> int:
             )
             if cursor.fetchone() is None:
                 return 0
-        fail(lease, CrashedError("The worker ended while it worked on this document."))
+        if _why_unwanted(document, lease):
+            _fence(lease, "cancelled")
+            _end_attempt(lease, "cancelled")
+        else:
+            fail(lease, CrashedError("The worker ended while it worked on this document."))
+        faults.point("reap.before_commit")
+    faults.point("reap.after_commit")
     return 1
 
 
@@ -271,12 +205,24 @@ def _ids_and_tokens(leases: Iterable[Lease]) -> tuple[list[int], list[UUID]]:
 
 def _lock_document(lease: Lease) -> Document:
     """Lock the document if it still wants this work, or raise LeaseLostError."""
-    document = Document.objects.select_for_update(no_key=True).filter(id=lease.document_id).first()
-    if document is None or document.generation != lease.generation:
-        raise LeaseLostError("The document was deleted or replaced.")
-    if document.status == Status.CANCELLED:
-        raise LeaseLostError("The document was cancelled.")
+    document = _locked(lease)
+    if document is None or _why_unwanted(document, lease):
+        raise LeaseLostError(_why_unwanted(document, lease))
     return document
+
+
+def _locked(lease: Lease) -> Document | None:
+    documents = Document.objects.filter(id=lease.document_id)
+    return documents.select_for_update(no_key=True).first()
+
+
+def _why_unwanted(document: Document | None, lease: Lease) -> str:
+    """Return why nobody waits for this work any more; nothing if somebody does."""
+    if document is None:
+        return "The document was deleted."
+    if document.generation != lease.generation:
+        return "The document is read anew."
+    return "The document was cancelled." if document.status == Status.CANCELLED else ""
 
 
 def _fence(
@@ -333,13 +279,15 @@ def _delay_seconds(lease: Lease, error: SluiceError, crashes: int) -> float | No
     if lease.attempt >= lease.max_attempts or crashes >= settings.MAX_CRASHES:
         return None
     if error.retry_after_seconds is not None:
-        return error.retry_after_seconds * random.uniform(1, 1.1)
+        # Never earlier than asked for, and a little apart from the others who were asked.
+        asked = min(max(error.retry_after_seconds, 0), MAX_RETRY_AFTER_SECONDS)
+        return asked * random.uniform(1, 1 + settings.RETRY_JITTER)
     ladder = settings.RETRY_LADDER_SECONDS
     if isinstance(error, CrashedError):
         # Not the input's fault as far as is known: soon, but in quarantine.
         return random.uniform(0.5, 1.5) * crashes
     step = ladder[min(lease.attempt, len(ladder)) - 1]
-    return float(step * random.uniform(0.9, 1.1))
+    return float(step * random.uniform(1 - settings.RETRY_JITTER, 1 + settings.RETRY_JITTER))
 
 
 def _note_error(
@@ -372,12 +320,18 @@ def _give_up(document: Document, lease: Lease, error: SluiceError) -> None:
             [lease.run_id],
         )
     refused = lease.stage == StageName.VERIFY and isinstance(error, PermanentError)
-    move(Document.objects.filter(id=document.id), Status.REJECTED if refused else Status.FAILED)
+    move(Document.objects.filter(id=document.id), _end_of(document, refused=refused))
     if refused:
         quota.release([document.id])
         # Nothing leads back from there, and bytes that nobody pays for would stay for ever.
-        delete = partial(get_storage().delete, document.incoming_key)
-        transaction.on_commit(delete, robust=True)
+        disposal.dispose(disposal.keys_of(document))
+
+
+def _end_of(document: Document, *, refused: bool) -> Status:
+    if refused:
+        return Status.REJECTED
+    # Read anew without success: it is found as it was read before.
+    return Status.PARTIAL if document.embedded_at else Status.FAILED
 
 
 def tell(

@@ -37,6 +37,10 @@ class IngestJob(models.Model):
     document = models.ForeignKey(Document, models.CASCADE, related_name="jobs")
     generation = models.PositiveIntegerField(default=1)
     lane = models.CharField(max_length=12)
+    # What extract found of a generation that is not live yet: fields of the document.
+    described = models.JSONField(default=dict, blank=True)
+    # Nothing shows what this generation wrote, and it is to be removed.
+    is_stale = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -45,6 +49,9 @@ class IngestJob(models.Model):
             models.CheckConstraint(
                 condition=Q(lane__in=["interactive", "bulk"]), name="job_lane_known"
             ),
+        )
+        indexes = (
+            models.Index(fields=("created_at", "id"), condition=Q(is_stale=True), name="job_stale"),
         )
 
     def __str__(self) -> str:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db.models import F
 
-from documents.errors import NotFoundError
+from documents.errors import NotFoundError, kind_of
 from documents.models import Document
 from documents.selectors import User, documents_for
 from documents.states import FINAL, Status
@@ -24,7 +24,7 @@ def stages_of(document_ids: list[UUID]) -> dict[UUID, list[dict[str, Any]]]:
     seconds = _seconds([run.id for run in runs])
     stages: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
     for run in sorted(runs, key=lambda run: PLACE[run.stage]):
-        error = {"code": run.error_code, "detail": run.error_text} if run.error_code else None
+        error = failure(run.error_code, run.error_text)
         stages[run.document_id].append(
             {
                 "stage": run.stage,
@@ -35,6 +35,11 @@ def stages_of(document_ids: list[UUID]) -> dict[UUID, list[dict[str, Any]]]:
             }
         )
     return stages
+
+
+def failure(code: str, detail: str) -> dict[str, Any] | None:
+    """Return an error as the API tells it; None without a code."""
+    return {"code": code, "kind": kind_of(code), "detail": detail} if code else None
 
 
 def _seconds(run_ids: list[int]) -> dict[int, float]:
@@ -60,9 +65,8 @@ def pages_of(document: Document) -> list[PageText]:
     holder = document.duplicate_of or document
     if document.status == Status.CANCELLED:
         return []
-    return list(
-        PageText.objects.filter(document=holder, generation=holder.generation).order_by("number")
-    )
+    live = PageText.objects.filter(document=holder, generation=holder.live_generation)
+    return list(live.order_by("number"))
 
 
 def get_job_for(user: User, job_id: UUID) -> dict[str, Any]:
@@ -90,9 +94,7 @@ def get_job_for(user: User, job_id: UUID) -> dict[str, Any]:
         "position": _position(current) if current and not is_final else None,
         "eta_seconds": None,
         "attempts": sum(run.attempt for run in runs),
-        "error": {"code": document.error_code, "detail": document.error_detail}
-        if document.error_code
-        else None,
+        "error": failure(document.error_code, document.error_detail),
     }
 
 

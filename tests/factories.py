@@ -6,9 +6,11 @@ from uuid import uuid4
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import F
 
 from documents.models import Batch, Document, Membership, Workspace
-from documents.services.moves import announce
+from documents.services.moves import Member, announce
+from documents.services.uploads import incoming_key
 from documents.states import Status
 from documents.storage import get_storage
 
@@ -41,8 +43,10 @@ def make_document(
     batch = batch or make_batch()
     path = fields.pop("path", f"folder/{uuid4().hex[:8]}.txt")
     folder, _, name = path.rpartition("/")
+    document_id = uuid4()
     document = Document(
         **{
+            "id": document_id,
             "workspace": batch.workspace,
             "batch": batch,
             "client_key": path,
@@ -51,12 +55,14 @@ def make_document(
             "name": name,
             "size": 100,
             "status": status,
-            "incoming_key": f"incoming/{uuid4()}/{uuid4().hex[:16]}",
+            "incoming_key": incoming_key(document_id),
             **fields,
         }
     )
     document.save(force_insert=True)
-    announce(batch.id, None, status, [(document.id, document.processed_at is not None)])
+    has_text, has_vectors = document.processed_at is not None, document.embedded_at is not None
+    member = Member(document.id, has_text=has_text, has_vectors=has_vectors)
+    announce(batch.id, None, status, [member])
     return document
 
 
@@ -69,6 +75,8 @@ def make_stored(batch: Batch, content: bytes, *, path: str = "folder/a.txt") -> 
         declared_sha256=hashlib.sha256(content).hexdigest(),
         reserved_bytes=len(content),
     )
-    Workspace.objects.filter(id=batch.workspace_id).update(reserved_bytes=len(content))
+    Workspace.objects.filter(id=batch.workspace_id).update(
+        reserved_bytes=F("reserved_bytes") + len(content)
+    )
     get_storage().put(document.incoming_key, content, "text/plain")
     return document

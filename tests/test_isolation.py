@@ -1,39 +1,17 @@
 """Whatever belongs to another workspace does not exist."""
 
-from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver
 
 from documents.services.arrivals import accept
 from documents.states import Status
 from processing.models import IngestJob
+from tests.addresses import IDS, addresses, fill
 from tests.factories import make_batch, make_document, make_user
 
 pytestmark = pytest.mark.django_db
-
-# Names of the ids in addresses; a new one must be taught to `foreign` below.
-IDS = {"batch_id", "document_id", "job_id"}
-# Staff's own places: a visitor is sent to sign in, whatever the id.
-STAFF = "admin/"
-
-
-def addresses(resolver: Any = None, prefix: str = "") -> list[tuple[str, set[str]]]:
-    """Return every address with parameters, and the parameters' names."""
-    found = []
-    for pattern in (resolver or get_resolver()).url_patterns:
-        route = prefix + str(pattern.pattern)
-        if isinstance(pattern, URLResolver):
-            found += addresses(pattern, route)
-        elif isinstance(pattern, URLPattern) and not route.startswith(STAFF):
-            names = set(pattern.pattern.converters) | set(
-                getattr(getattr(pattern.pattern, "regex", None), "groupindex", {})
-            )
-            if names:
-                found.append((route, names))
-    return found
 
 
 def foreign() -> dict[str, str]:
@@ -43,18 +21,6 @@ def foreign() -> dict[str, str]:
     accept(batch, [document.id])
     job = IngestJob.objects.get()
     return {"batch_id": str(batch.id), "document_id": str(document.id), "job_id": str(job.id)}
-
-
-def fill(route: str, ids: dict[str, str], action: str) -> str:
-    import re
-
-    path = re.sub(r"\(\?P<action>[^)]*\)", action, route)
-    path = re.sub(r"<str:action>", action, path)
-    for name, value in ids.items():
-        path = re.sub(rf"<\w+:{name}>", value, path)
-        path = re.sub(rf"\(\?P<{name}>[^)]*\)", value, path)
-    path = re.sub(r"<int:\w+>", "1", path)
-    return "/" + path.replace("^", "").replace("$", "").replace("\\Z", "")
 
 
 def test_every_id_in_an_address_is_known_to_this_test() -> None:
@@ -72,7 +38,7 @@ def test_another_workspaces_ids_are_not_found(client: Client, method: str) -> No
     for route, names in addresses():
         if not names & IDS:
             continue
-        for action in ("cancel", "retry", "resume"):
+        for action in ("cancel", "retry", "resume", "reprocess"):
             theirs = getattr(client, method)(fill(route, ids, action))
             nobodys = getattr(client, method)(fill(route, unknown, action))
 

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
-from documents import signals
+from documents import clock, faults, signals
 from documents.errors import NotFoundError, ObjectMissingError, SizeMismatchError
 from documents.models import Batch, Document
 from documents.services import quota
@@ -28,6 +28,7 @@ def complete(batch: Batch, document_ids: Sequence[UUID]) -> tuple[list[Document]
     run side by side.
     """
     check_window(len(document_ids))
+    faults.point("complete.before_look")
     found = {
         document.id: document
         for document in Document.objects.filter(batch=batch, id__in=document_ids)
@@ -49,6 +50,7 @@ def complete(batch: Batch, document_ids: Sequence[UUID]) -> tuple[list[Document]
                 Refusal(error, document.client_key, path=document.path, id=str(document_id))
             )
     accept(batch, arrived)
+    faults.point("complete.after_commit")
     refused = {refusal.id for refusal in refusals}
     answered = [document_id for document_id in found if str(document_id) not in refused]
     return list(Document.objects.filter(id__in=answered).order_by("path", "id")), refusals
@@ -62,11 +64,12 @@ def accept(batch: Batch, document_ids: Sequence[UUID]) -> None:
     ids = move(
         Document.objects.filter(batch=batch, id__in=document_ids),
         Status.UPLOADED,
-        uploaded_at=timezone.now(),
+        uploaded_at=Now(),
     )
     if ids:
         documents = list(Document.objects.filter(id__in=ids).select_related("batch"))
         signals.documents_uploaded.send(Document, documents=documents)
+    faults.point("complete.before_commit")
 
 
 def sweep() -> tuple[int, int]:
@@ -75,7 +78,7 @@ def sweep() -> tuple[int, int]:
     A document idle for UPLOAD_IDLE_SECONDS whose object is there is accepted;
     one past its expiry without an object gives its quota back.
     """
-    now = timezone.now()
+    now = clock.now()
     idle = (
         Document.objects.filter(
             status=Status.AWAITING,
@@ -93,7 +96,9 @@ def sweep() -> tuple[int, int]:
         except (ObjectMissingError, SizeMismatchError):
             if document.upload_expires_at and document.upload_expires_at < now:
                 expired += expire(document)
+                faults.point("expire.after_commit")
             continue
+        faults.point("sweep.before_accept")
         accept(document.batch, [document.id])
         accepted += 1
     return accepted, expired
@@ -104,6 +109,7 @@ def expire(document: Document) -> int:
     """Give up waiting for one document; return 1 if it was still awaited."""
     ids = move(Document.objects.filter(id=document.id), Status.EXPIRED)
     quota.release(ids)
+    faults.point("expire.before_commit")
     return len(ids)
 
 

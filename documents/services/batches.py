@@ -7,13 +7,15 @@ from uuid import UUID
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import transaction
 from django.db.models import F
-from django.utils import timezone
+from django.db.models.functions import Now
 
-from documents import signals
+from documents import faults, signals
 from documents.errors import InvalidError
 from documents.models import AuditEntry, Batch, Document, DocumentQuerySet, Workspace
 from documents.services import quota
 from documents.services.moves import move
+from documents.services.revival import revive
+from documents.services.succession import heir_of, step_back, succeed
 from documents.services.uploads import deadline
 from documents.states import ACTIVE, Status
 
@@ -47,7 +49,7 @@ def create_batch(
 def cancel_batch(batch: Batch, user: User) -> int:
     """Stop everything in the batch that has not ended; return how many documents."""
     Batch.objects.select_for_update(no_key=True).get(id=batch.id)
-    Batch.objects.filter(id=batch.id, cancelled_at=None).update(cancelled_at=timezone.now())
+    Batch.objects.filter(id=batch.id, cancelled_at=None).update(cancelled_at=Now())
     cancelled = cancel(Document.objects.filter(batch=batch), user)
     batch.refresh_from_db(fields=("cancelled_at",))
     return cancelled
@@ -55,15 +57,39 @@ def cancel_batch(batch: Batch, user: User) -> int:
 
 @transaction.atomic
 def cancel(queryset: DocumentQuerySet, user: User) -> int:
-    """Cancel these documents wherever they stand; their work dies with this transaction."""
-    ids = move(queryset.filter(status__in=ACTIVE), Status.CANCELLED)
+    """Cancel these documents wherever they stand; their work dies with this transaction.
+
+    Duplicates among them end with their original. One that is not among them takes the
+    bytes and the work over: what others dropped goes on.
+    """
+    active = queryset.filter(status__in=ACTIVE)
+    # Locked before anybody looks for duplicates, so that none comes to point at them meanwhile.
+    list(active.order_by("id").select_for_update(of=("self",), no_key=True).values_list("id"))
+    ids = _hand_over(queryset) + move(active, Status.CANCELLED)
     if ids:
+        move(queryset.filter(status=Status.DUPLICATE, duplicate_of__in=ids), Status.CANCELLED)
         quota.release(
             Document.objects.filter(id__in=ids, stored_key="").values_list("id", flat=True)
         )
         signals.documents_cancelled.send(Document, document_ids=ids)
         _audit(user, "cancel", ids)
+    faults.point("cancel.before_commit")
     return len(ids)
+
+
+def _hand_over(queryset: DocumentQuerySet) -> list[UUID]:
+    """Cancel the originals that have a duplicate elsewhere, which goes on in their place."""
+    wanted = Document.objects.filter(status=Status.DUPLICATE).exclude(id__in=queryset.values("id"))
+    originals = queryset.filter(status__in=ACTIVE, id__in=wanted.values("duplicate_of"))
+    cancelled = []
+    for original in list(originals.order_by("id")):
+        among = set(queryset.filter(duplicate_of=original).values_list("id", flat=True))
+        heir = heir_of(original, besides=among)
+        if heir is not None:
+            succeed(original, heir)
+            step_back(original, heir)
+            cancelled.append(original.id)
+    return cancelled
 
 
 @transaction.atomic
@@ -89,16 +115,28 @@ def resume(queryset: DocumentQuerySet, user: User) -> int:
         .order_by("id")
         .select_for_update(of=("self",), no_key=True)
     )
-    _reserve_again([document for document in documents if not document.stored_key])
-    waiting = [document.id for document in documents if document.uploaded_at is None]
+    copies = [document for document in documents if document.duplicate_of_id is not None]
+    own = [document for document in documents if document.duplicate_of_id is None]
+    _reserve_again([document for document in own if not document.stored_key])
+    waiting = [document.id for document in own if document.uploaded_at is None]
     # They get the time that a new upload has, or the next sweep would give them up.
     move(Document.objects.filter(id__in=waiting), Status.AWAITING, upload_expires_at=deadline())
-    arrived = [document for document in documents if document.uploaded_at is not None]
+    arrived = [document for document in own if document.uploaded_at is not None]
     if arrived:
         signals.documents_resumed.send(Document, documents=arrived)
+    _resume_copies(copies)
     if documents:
         _audit(user, "resume", [document.id for document in documents])
+    faults.point("resume.before_commit")
     return len(documents)
+
+
+def _resume_copies(copies: list[Document]) -> None:
+    """Find duplicates through their originals again, which may have been stopped meanwhile."""
+    if not copies:
+        return
+    move(Document.objects.filter(id__in=[copy.id for copy in copies]), Status.DUPLICATE)
+    revive(copy.duplicate_of_id for copy in copies if copy.duplicate_of_id is not None)
 
 
 def _reserve_again(documents: list[Document]) -> None:
@@ -123,6 +161,7 @@ def retry(queryset: DocumentQuerySet, user: User) -> int:
     if documents:
         signals.documents_retried.send(Document, documents=documents)
         _audit(user, "retry", [document.id for document in documents])
+    faults.point("retry.before_commit")
     return len(documents)
 
 

@@ -42,6 +42,13 @@ def use(document_ids: Iterable[UUID]) -> None:
     _settle(document_ids, used=True)
 
 
+def give_back(workspace_id: UUID, n_bytes: int) -> None:
+    """Return what stored bytes used, once their document is gone."""
+    Workspace.objects.filter(id=workspace_id).update(
+        used_bytes=Greatest(F("used_bytes") - n_bytes, 0)
+    )
+
+
 def _settle(document_ids: Iterable[UUID], *, used: bool) -> None:
     """Empty the reservations of locked documents; safe to run twice."""
     holding = Document.objects.filter(id__in=list(document_ids), reserved_bytes__gt=0)

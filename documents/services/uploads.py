@@ -11,9 +11,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
-from documents import paths
+from documents import clock, faults, paths
 from documents.errors import (
     ConflictError,
     DeclarationChangedError,
@@ -25,7 +24,7 @@ from documents.errors import (
 )
 from documents.models import Batch, Document, Workspace
 from documents.services import quota
-from documents.services.moves import announce, move
+from documents.services.moves import Member, announce, move
 from documents.services.revival import revive
 from documents.states import Status
 from documents.storage import get_storage
@@ -86,6 +85,8 @@ def register(batch: Batch, declarations: Sequence[Declaration]) -> Window:
     valid = _validated(batch.workspace, declarations, window.refusals)
     with transaction.atomic():
         documents = _register(batch, valid, window.refusals)
+        faults.point("presign.before_commit")
+    faults.point("presign.after_commit")
     window.uploads = [sign(document) for document in documents]
     return window
 
@@ -188,10 +189,11 @@ def _reopen(batch: Batch, expired: list[Document]) -> None:
     if not expired:
         return
     quota.reserve(batch.workspace, sum(document.size for document in expired))
+    expires_at = deadline()
     for document in expired:
         fresh = {
             "reserved_bytes": document.size,
-            "upload_expires_at": deadline(),
+            "upload_expires_at": expires_at,
             # The old key may be used up: what it held was taken back, or came too late.
             "incoming_key": incoming_key(document.id),
         }
@@ -203,14 +205,15 @@ def _create(batch: Batch, declarations: list[Declaration]) -> list[Document]:
     """Insert new documents: awaiting their bytes, or duplicates of stored ones."""
     if not declarations:
         return []
-    stored = originals(batch.workspace, declarations)
-    documents = [_new(batch, given, stored.get(given.sha256)) for given in declarations]
+    stored = _kept_originals(batch.workspace, declarations)
+    now = clock.now()
+    documents = [_new(batch, given, stored.get(given.sha256), now) for given in declarations]
     # Before the quota: whoever locks documents and a workspace locks the documents first.
     revive([each.duplicate_of_id for each in documents if each.duplicate_of_id is not None])
     quota.reserve(batch.workspace, sum(document.reserved_bytes for document in documents))
     Document.objects.bulk_create(documents)
     for status in (Status.AWAITING, Status.DUPLICATE):
-        members = [(document.id, False) for document in documents if document.status == status]
+        members = [Member(document.id) for document in documents if document.status == status]
         if members:
             announce(batch.id, None, status, members)
     return documents
@@ -223,7 +226,17 @@ def originals(workspace: Workspace, declarations: list[Declaration]) -> dict[str
     return {document.sha256: document for document in stored}
 
 
-def _new(batch: Batch, given: Declaration, original: Document | None) -> Document:
+def _kept_originals(workspace: Workspace, declarations: list[Declaration]) -> dict[str, Document]:
+    """Return the same, locked: none is deleted while documents come to point at it."""
+    ids = [document.id for document in originals(workspace, declarations).values()]
+    if not ids:
+        return {}
+    kept = Document.objects.filter(id__in=ids).exclude(stored_key="").order_by("id")
+    locked = kept.select_for_update(of=("self",), no_key=True)
+    return {document.sha256: document for document in locked}
+
+
+def _new(batch: Batch, given: Declaration, original: Document | None, now: datetime) -> Document:
     folder, name = paths.split(given.path)
     document_id = uuid.uuid4()
     common: dict[str, Any] = {
@@ -237,6 +250,7 @@ def _new(batch: Batch, given: Declaration, original: Document | None) -> Documen
         "size": given.size,
         "declared_type": given.content_type,
         "declared_sha256": given.sha256,
+        "created_at": now,
     }
     # A declared hash is believed only together with its size: both are the original's.
     if original is not None and original.size == given.size:
@@ -246,14 +260,14 @@ def _new(batch: Batch, given: Declaration, original: Document | None) -> Documen
             duplicate_of=original,
             sha256=original.sha256,
             content_type=original.content_type,
-            uploaded_at=timezone.now(),
+            uploaded_at=now,
         )
     return Document(
         **common,
         status=Status.AWAITING,
         reserved_bytes=given.size,
         incoming_key=incoming_key(document_id),
-        upload_expires_at=deadline(),
+        upload_expires_at=now + timedelta(seconds=settings.UPLOAD_EXPIRY_SECONDS),
     )
 
 
@@ -263,5 +277,5 @@ def incoming_key(document_id: UUID) -> str:
 
 
 def deadline() -> datetime:
-    """Return when an upload that is registered now is given up."""
-    return timezone.now() + timedelta(seconds=settings.UPLOAD_EXPIRY_SECONDS)
+    """Return when an upload that begins now is given up."""
+    return clock.now() + timedelta(seconds=settings.UPLOAD_EXPIRY_SECONDS)

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import httpx
 import numpy as np
 
-from documents.errors import ProviderError, ProviderRefusedError, RateLimitError
+from documents.errors import NetworkError, ProviderError, ProviderRefusedError, RateLimitError
 from processing.embeddings.embedder import Vectors, normalised, well_formed
 from processing.embeddings.tokenizer import Tokenizer
 
@@ -126,9 +126,9 @@ def _provider_errors() -> Iterator[None]:
     try:
         yield
     except httpx.TimeoutException as error:
-        raise ProviderError("The embedding service did not answer in time") from error
+        raise NetworkError("The embedding service did not answer in time") from error
     except httpx.TransportError as error:
-        raise ProviderError("The embedding service cannot be reached") from error
+        raise NetworkError("The embedding service cannot be reached") from error
     except (httpx.DecodingError, ValueError, KeyError, TypeError) as error:
         raise ProviderError("The embedding service sent an answer that makes no sense") from error
 

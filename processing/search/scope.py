@@ -33,9 +33,9 @@ class Scope:
     def chunks_sql(self) -> tuple[str, list[Any]]:
         """Return a condition on `processing_chunk c`, with its parameters.
 
-        Only chunks of the current generation of documents whose text is there.
+        Only chunks of the live generation of documents whose text is there.
         """
-        holders, params = self._holders().values("id", "generation").query.sql_with_params()
+        holders, params = self._holders().values("id", "live_generation").query.sql_with_params()
         # The workspace twice over: the planner knows it of the chunks before it joins.
         condition = f"c.workspace_id = any(%s) and (c.document_id, c.generation) in ({holders})"
         params = (self.workspaces, *params)

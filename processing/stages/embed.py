@@ -1,8 +1,8 @@
 """Embed: from chunks to vectors, for several documents at once.
 
-Reads the chunks of the current generation. Writes their vectors and the name of
-the model; the document is ready after it. Fails with ProviderRefusedError
-(permanent), RateLimitError and ProviderError (transient).
+Reads the chunks of the current generation that have no vector of this model. Writes
+their vectors and the name of the model; the generation is live after it. Fails with
+ProviderRefusedError (permanent), RateLimitError, NetworkError and ProviderError (transient).
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,13 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from django.db import connection
-from django.db.models.functions import Now
 from numpy.typing import NDArray
 
+from documents import faults
 from documents.errors import PermanentError, SluiceError
 from documents.models import Document
-from documents.services.moves import move
-from documents.states import Status
+from processing import generations
 from processing.embeddings.embedder import Embedder, as_literal
 from processing.embeddings.registry import get_embedder
 from processing.models import Chunk, StageName
@@ -32,7 +31,7 @@ Row = tuple[int, str, str]
 def run(work: Sequence[Held]) -> Iterator[tuple[Held, Result]]:
     """Yield each document's vectors; small documents share a call of the model."""
     embedder = get_embedder()
-    for group in _groups(work):
+    for group in _groups(work, embedder):
         yield from _tried(embedder, group)
 
 
@@ -53,7 +52,7 @@ def _tried(
             yield held, held.lost or error
 
 
-def _groups(work: Sequence[Held]) -> Iterator[list[tuple[Held, list[Row]]]]:
+def _groups(work: Sequence[Held], embedder: Embedder) -> Iterator[list[tuple[Held, list[Row]]]]:
     """Yield documents with their chunks, so many at a time that a call is well filled.
 
     The smallest come first and are done when their own group is: nobody's page
@@ -61,7 +60,8 @@ def _groups(work: Sequence[Held]) -> Iterator[list[tuple[Held, list[Row]]]]:
     """
     group: list[tuple[Held, list[Row]]] = []
     n = 0
-    for held, rows in sorted(((held, _rows(held)) for held in work), key=lambda one: len(one[1])):
+    found = ((held, _rows(held, embedder.model)) for held in work)
+    for held, rows in sorted(found, key=lambda one: len(one[1])):
         if group and n + len(rows) > SLICE:
             yield group
             group, n = [], 0
@@ -71,20 +71,21 @@ def _groups(work: Sequence[Held]) -> Iterator[list[tuple[Held, list[Row]]]]:
         yield group
 
 
-def _rows(held: Held) -> list[Row]:
+def _rows(held: Held, model: str) -> list[Row]:
     chunks = Chunk.objects.filter(
         document_id=held.lease.document_id, generation=held.lease.generation
-    )
+    ).exclude(embedding__isnull=False, model=model)
     return list(chunks.order_by("ordinal").values_list("id", "heading", "text"))
 
 
 def _embed(embedder: Embedder, group: list[tuple[Held, list[Row]]]) -> list[tuple[Held, Result]]:
-    texts = [_with_context(heading, text) for _, rows in group for _, heading, text in rows]
+    texts = [with_context(heading, text) for _, rows in group for _, heading, text in rows]
     vectors = []
     for start in range(0, len(texts), SLICE):
         # One cancelled document does not stop its neighbours: its write is fenced anyway.
         if all(held.lost for held, _ in group):
             group[0][0].check()
+        faults.point("embed.before_model")
         vectors.append(embedder.embed(texts[start : start + SLICE]))
     every: NDArray[np.float32] = np.concatenate(
         [np.empty((0, embedder.dimensions), np.float32), *vectors]
@@ -98,7 +99,8 @@ def _embed(embedder: Embedder, group: list[tuple[Held, list[Row]]]) -> list[tupl
     return results
 
 
-def _with_context(heading: str, text: str) -> str:
+def with_context(heading: str, text: str) -> str:
+    """Return what stands for a chunk in the model: its text under its heading."""
     return f"{heading}\n{text}" if heading and not text.startswith(heading) else text
 
 
@@ -120,9 +122,8 @@ class Embedded:
                 """,
                 [self.model, self.ids, [as_literal(vector) for vector in self.vectors]],
             )
-        documents = Document.objects.filter(id=document.id)
-        documents.update(embedded_at=Now())
-        move(documents, Status.READY)
+        generations.go_live(document)
+        faults.point("embed.before_commit")
         return True
 
 

@@ -1,20 +1,23 @@
 """Extract: from stored bytes to text by page, cut into chunks.
 
-Reads the final object, in the sandbox. Writes page texts, chunks (searchable by
-keyword from here on) and the document's pages, title, language and metadata.
+Reads the final object, in the sandbox. Writes page texts, chunks and the document's
+pages, title, language and metadata: searchable by keyword from here on, unless the
+document is read anew and its earlier text is searched until embed is done.
 Fails with EncryptedError, CorruptError, UnsupportedError, EmptyDocumentError,
 TooComplexError (permanent), CrashedError and StorageError (transient).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from django.db.models.functions import Now
 
-from documents import events
+from documents import events, faults
 from documents.errors import EmptyDocumentError, SluiceError, UnsupportedError
 from documents.models import Document
 from documents.storage import get_storage
-from processing import reading
+from processing import generations, reading
 from processing.chunking import ChunkSpan, chunk
 from processing.embeddings.registry import get_embedder
 from processing.extraction import Extraction, media_types
@@ -23,17 +26,28 @@ from processing.stage import Held, Stage, Write, one_by_one
 
 INSERT_ROWS = 500
 MAX_TITLE = 500
+COUNT_AT_ONCE = 2_000
 
 
 def run(document: Document, held: Held) -> Write:
     """Read the document in the sandbox and cut its text into chunks."""
+    faults.point("extract.before_read", document.name)
     with get_storage().as_file(document.stored_key) as path:
         extraction = reading.read(path, document, held)
     held.check()
-    spans = chunk(extraction.pages, get_embedder().count_tokens)
+    spans = chunk(extraction.pages, partial(_count_tokens, held))
     if not spans:
         raise _nothing_found(document, extraction)
     return Extracted(extraction, spans)
+
+
+def _count_tokens(held: Held, texts: Sequence[str]) -> list[int]:
+    """Count in slices: between them a lost lease is noticed, for a whole library in one file."""
+    counts: list[int] = []
+    for start in range(0, len(texts), COUNT_AT_ONCE):
+        held.check()
+        counts += get_embedder().count_tokens(texts[start : start + COUNT_AT_ONCE])
+    return counts
 
 
 def _nothing_found(document: Document, extraction: Extraction) -> SluiceError:
@@ -78,22 +92,27 @@ class Extracted:
             batch_size=INSERT_ROWS,
         )
         self._describe(document)
+        faults.point("extract.before_commit")
         return True
 
     def _describe(self, document: Document) -> None:
-        Document.objects.filter(id=document.id).update(
-            processed_at=Now(),
-            pages=len(self.extraction.pages),
-            title=self.extraction.title[:MAX_TITLE],
-            language=self.extraction.language,
-            metadata=self.extraction.metadata,
-        )
+        found = {
+            "pages": len(self.extraction.pages),
+            "title": self.extraction.title[:MAX_TITLE],
+            "language": self.extraction.language,
+            "metadata": self.extraction.metadata,
+        }
+        if document.live_generation != document.generation:
+            generations.describe(document, found)
+            generations.reuse_vectors(document)
+            return
+        Document.objects.filter(id=document.id).update(processed_at=Now(), **found)
         # Only the first time: the text of a document is counted once in its progress.
         if document.processed_at is None:
             events.append(
                 events.batch_stream(document.batch_id),
                 "processed",
-                {"documents": [str(document.id)]},
+                {"documents": [str(document.id)], "n": 1},
             )
 
 

@@ -10,15 +10,17 @@ from pathlib import Path
 
 from django.db import IntegrityError, transaction
 
+from documents import faults
 from documents.errors import (
     HashMismatchError,
     ObjectMissingError,
     SizeMismatchError,
     StorageError,
+    TransientError,
     TypeRefusedError,
 )
 from documents.models import Document
-from documents.services import quota
+from documents.services import disposal, quota
 from documents.services.moves import move
 from documents.services.revival import revive
 from documents.states import Status
@@ -34,7 +36,7 @@ def run(document: Document, held: Held) -> Write:
     """Check the bytes and copy them to their final key; the copy may be made twice."""
     storage = get_storage()
     stat = storage.stat(document.incoming_key)
-    stored_key = f"stored/{document.workspace_id}/{document.id}"
+    stored_key = document.final_key
     if stat is None and storage.stat(stored_key) is None:
         raise ObjectMissingError(f"The bytes of {document.path} are gone; upload it again.")
     # An earlier attempt may have promoted the object and died before its transaction.
@@ -53,8 +55,10 @@ def run(document: Document, held: Held) -> Write:
             content_type=content_type,
         )
     held.check()
+    faults.point("verify.before_promote")
     if stat is not None:
         storage.promote(document.incoming_key, stored_key, if_etag=stat.etag)
+    faults.point("verify.after_promote")
     return Verified(stored_key, sha256, content_type)
 
 
@@ -75,14 +79,21 @@ class Verified:
             return self._be_duplicate(document)
         quota.use([document.id])
         move(documents, Status.PROCESSING)
+        faults.point("verify.before_commit")
         return True
 
     def _be_duplicate(self, document: Document) -> bool:
         original = (
             Document.objects.filter(workspace_id=document.workspace_id, sha256=self.found["sha256"])
             .exclude(stored_key="")
-            .get()
+            .select_for_update(of=("self",), no_key=True)
+            .first()
         )
+        if original is None:
+            # It was deleted while we waited for it: the next attempt finds its heir, or nobody.
+            raise TransientError(
+                f"The original of {document.path} was deleted meanwhile.", retry_after_seconds=1
+            )
         revive([original.id])
         quota.release([document.id])
         move(
@@ -92,7 +103,7 @@ class Verified:
             **self.found,
         )
         # After commit: if this transaction is lost, the next attempt needs the copy.
-        transaction.on_commit(lambda: get_storage().delete(self.stored_key), robust=True)
+        disposal.dispose([self.stored_key])
         return False
 
 

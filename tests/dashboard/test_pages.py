@@ -346,3 +346,42 @@ def test_what_failed_is_not_said_to_be_on_its_way(
 
     assert "so far" not in html
     assert "on the way" not in html
+
+
+def test_deleting_a_document_asks_first_and_needs_no_script(
+    browser: Client, document: Document
+) -> None:
+    html = browser.get(f"/documents/{document.id}/").content.decode()
+    asked = browser.get(f"/documents/{document.id}/delete/").content.decode()
+    still_there = Document.objects.filter(id=document.id).exists()
+
+    told = browser.post(f"/documents/{document.id}/delete/", follow=True).content.decode()
+
+    assert f'href="/documents/{document.id}/delete/"' in html
+    assert f"Delete {document.name}?" in asked
+    assert "cannot be undone" in asked
+    assert still_there
+    assert "The document is deleted." in told
+    assert not Document.objects.filter(id=document.id).exists()
+
+
+def test_reading_anew_is_offered_where_bytes_are_stored(
+    browser: Client, document: Document
+) -> None:
+    without_bytes = browser.get(f"/documents/{document.id}/").content.decode()
+    stored = {"stored_key": "stored/x", "processed_at": timezone.now()}
+    Document.objects.filter(id=document.id).update(status=Status.READY, **stored)
+    with_bytes = browser.get(f"/documents/{document.id}/").content.decode()
+
+    told = browser.post(f"/documents/{document.id}/reprocess/", follow=True).content.decode()
+
+    assert "Read anew" not in without_bytes
+    assert f'action="/documents/{document.id}/reprocess/"' in with_bytes
+    assert "found as it was read before" in told
+    assert "Page 1 tells of" in told
+
+
+def test_what_cannot_be_read_anew_says_why(browser: Client, document: Document) -> None:
+    told = browser.post(f"/documents/{document.id}/reprocess/", follow=True).content.decode()
+
+    assert "are not stored" in told

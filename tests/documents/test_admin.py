@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from documents.models import ApiToken, AuditEntry, Batch, Document, Event, Stream
+from documents.models import ApiToken, AuditEntry, Batch, Disposal, Document, Event, Stream
 from documents.services.tokens import create_token, find_token
 from documents.states import Status
 from processing.models import Chunk, IngestJob, PageText, StageAttempt, StageRun, Worker
@@ -61,6 +61,7 @@ def fill() -> None:
     )
     Stream.objects.create(name=f"batch:{batch.id}", state={"name": NASTY})
     AuditEntry.objects.create(actor=user, action="retry", details={"count": 1, "path": NASTY})
+    Disposal.objects.create(key=f"stored/{document.id}/{NASTY}")
     create_token(user, NASTY)
 
 

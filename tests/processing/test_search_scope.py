@@ -138,7 +138,7 @@ def test_document_that_failed_after_extraction_is_found_by_its_words(
 
 def test_text_of_an_earlier_generation_is_invisible(user: Any, batch: Batch) -> None:
     document = make_readable(batch, LAKE, vectors=[NORTH], generation=1)
-    Document.objects.filter(id=document.id).update(generation=2)
+    Document.objects.filter(id=document.id).update(generation=2, live_generation=2)
     add_chunks(document, "a ferry in the fog", vectors=[EAST], generation=2)
 
     assert search(user, "lantern").hits == []

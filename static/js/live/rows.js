@@ -15,6 +15,8 @@ export class Rows {
 
   take(events) {
     for (const event of events) {
+      // What was deleted is not named: the page is asked what is left.
+      if (event.kind === "deleted") this.refreshSoon();
       if (event.kind !== "documents") continue;
       for (const id of event.documents) this.#show(id, event.to);
     }
