@@ -8,8 +8,8 @@ from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from config.middleware import unavailable_cause
 from documents.errors import RateLimitError, SluiceError, TooLargeError, TransientError
+from documents.outages import is_service_away
 from documents.problems import as_problem
 
 PROBLEM = "application/problem+json"
@@ -29,7 +29,7 @@ def problem_response(exception: Exception, context: dict[str, Any]) -> Response 
     if isinstance(exception, RequestDataTooBig):
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         return _of_sluice(TooLargeError(f"A request body has at most {limit} bytes.", limit=limit))
-    if unavailable_cause(exception):
+    if is_service_away(exception):
         response = _problem("unavailable", 503, "Temporarily unavailable")
         response["Retry-After"] = RETRY_SECONDS
         return response

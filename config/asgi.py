@@ -16,12 +16,13 @@ django_application = get_asgi_application()
 # These read models, which are loaded only now.
 from config.mount import StorageMount  # noqa: E402
 from dashboard.routing import websocket_urlpatterns  # noqa: E402
+from dashboard.try_later import TryLater  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
         "http": StorageMount(django_application),
         "websocket": AllowedHostsOriginValidator(
-            AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
+            TryLater(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
         ),
     }
 )

@@ -21,6 +21,8 @@ LOGS_KEPT = 3
 # Who lived this long has started well: the next death is a new story.
 STEADY_SECONDS = 10.0
 MAX_PAUSE_SECONDS = 15.0
+# Who ends well has done its work; who does so at once would be started over and over.
+WORKED_SECONDS = 2.0
 # A clock that was set since the record was written is no reboot.
 BOOT_TOLERANCE_SECONDS = 60.0
 
@@ -80,8 +82,12 @@ class Child:
         # What the dead left in its group, such as a worker without its master.
         processes.signal_group(process.pid, signal.SIGKILL)
         self.process = None
-        self.deaths += 1
+        self._due = 0.0
         lived = time.monotonic() - self._started
+        if process.returncode == 0 and lived > WORKED_SECONDS:
+            # A worker that is renewed: the next one is due at once.
+            return
+        self.deaths += 1
         self._deaths_in_a_row = 1 if lived > STEADY_SECONDS else self._deaths_in_a_row + 1
         # The first death costs no pause, the next ones 0.5 s, 1 s, 2 s and so on.
         pause = 0.25 * 2 ** (self._deaths_in_a_row - 1) if self._deaths_in_a_row > 1 else 0.0

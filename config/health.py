@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 
+from config.middleware import RETRY_SECONDS
 from processing.models import Worker
 from processing.outcome import is_alive
 
@@ -28,7 +29,10 @@ def readyz(request: HttpRequest) -> JsonResponse:
         checks |= {"worker": _alive(Worker.Kind.WORKER), "conductor": _alive(Worker.Kind.CONDUCTOR)}
     ready = all(answer == "ok" for answer in checks.values()) and len(checks) == 4
     body: dict[str, Any] = {"status": "ok" if ready else "unready", "checks": checks}
-    return JsonResponse(body, status=200 if ready else 503)
+    response = JsonResponse(body, status=200 if ready else 503)
+    if not ready:
+        response["Retry-After"] = str(RETRY_SECONDS)
+    return response
 
 
 def _database() -> str:

@@ -1,13 +1,14 @@
 """What every request passes: an id for the logs, a query fit for SQL, and an honest 503."""
 
+import sys
 import uuid
 from collections.abc import Callable
 
-import redis
 import structlog
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+
+from documents.outages import is_service_away
 
 Handler = Callable[[HttpRequest], HttpResponse]
 PROBLEM = "application/problem+json"
@@ -29,7 +30,10 @@ class RequestIdMiddleware:
 
 
 class UnavailableMiddleware:
-    """Answer 503 with Retry-After while the database or Redis is away."""
+    """Answer 503 with Retry-After when a view finds the database or Redis away.
+
+    What a middleware finds away ends in `broken`, which answers the same.
+    """
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -38,7 +42,7 @@ class UnavailableMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if not unavailable_cause(exception):
+        if not is_service_away(exception):
             return None
         structlog.get_logger(__name__).warning("dependency_away", error=str(exception))
         return unavailable(request)
@@ -71,12 +75,11 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def broken(request: HttpRequest) -> HttpResponse:
     """Answer for what we did not foresee; the log has the traceback."""
+    # Django calls this while it handles the exception, and tells only here which one.
+    exception = sys.exception()
+    if exception is not None and is_service_away(exception):
+        return unavailable(request)
     return refused(request, 500, "internal", "Something went wrong on our side.")
-
-
-def unavailable_cause(exception: BaseException) -> bool:
-    """Return whether this says that the database or Redis is away."""
-    return isinstance(exception, (OperationalError, InterfaceError, redis.ConnectionError))
 
 
 def unavailable(request: HttpRequest) -> HttpResponse:

@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 
 from config import local_services
-from config.environment import django_database, env, secret_key
+from config.environment import django_database, env, require_bucket, s3_origins, secret_key
 from config.version import VERSION as VERSION
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -195,12 +195,34 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 
 STORAGE_BACKEND = env.str("STORAGE_BACKEND", "local")
 STORAGE_ROOT = Path(env.str("STORAGE_ROOT", str(SLUICE_HOME / "storage")))
+S3_REGION = env.str("S3_REGION", "us-east-1")
+# The options of documents.storage.s3_client.S3Options, by name.
+S3 = {
+    "bucket": env.str("S3_BUCKET", ""),
+    "region": S3_REGION,
+    # Left to boto3 this would not name the region, and the store answer with redirects.
+    "endpoint_url": env.str("S3_ENDPOINT_URL", f"https://s3.{S3_REGION}.amazonaws.com"),
+    "public_endpoint_url": env.str("S3_PUBLIC_ENDPOINT_URL", ""),
+    "access_key_id": env.str("S3_ACCESS_KEY_ID", ""),
+    "secret_access_key": env.str("S3_SECRET_ACCESS_KEY", ""),
+    "addressing_style": env.str("S3_ADDRESSING_STYLE", "auto"),
+    "sign_checksum": env.bool("S3_SIGN_CHECKSUM", True),
+    "sign_if_none_match": env.bool("S3_SIGN_IF_NONE_MATCH", True),
+    "connect_seconds": env.float("S3_CONNECT_SECONDS", 5.0),
+    "read_seconds": env.float("S3_READ_SECONDS", 30.0),
+}
+if STORAGE_BACKEND == "s3":
+    require_bucket(S3)
+    # Browsers send documents straight to the store.
+    CONTENT_SECURITY_POLICY["DIRECTIVES"]["connect-src"] += s3_origins(S3)
 UPLOAD_URL_SECONDS = env.int("UPLOAD_URL_SECONDS", 300)
 DOWNLOAD_URL_SECONDS = env.int("DOWNLOAD_URL_SECONDS", 300)
 # An upload that never came gives its quota back after this long.
 UPLOAD_EXPIRY_SECONDS = env.int("UPLOAD_EXPIRY_SECONDS", 24 * 3600)
 # An upload nobody completed is looked for after this long (a closed tab).
 UPLOAD_IDLE_SECONDS = env.int("UPLOAD_IDLE_SECONDS", 120)
+# How often the conductor looks for them, and for those whose time is over.
+SWEEP_SECONDS = env.int("SWEEP_SECONDS", 30)
 MAX_DOCUMENT_BYTES = env.int("MAX_DOCUMENT_BYTES", 500 * 1024 * 1024)
 WORKSPACE_QUOTA_BYTES = env.int("WORKSPACE_QUOTA_BYTES", 100 * 1024**3)
 # What documents may know of the apps above it, by name only.
@@ -210,12 +232,18 @@ DOCUMENT_STAGES = "processing.selectors.stages_of"
 
 WORKER_THREADS = env.int("WORKER_THREADS", 3)
 WORKER_PROCESSES = env.int("WORKER_PROCESSES", os.cpu_count() or 1)
+# A worker and a server of parsers are renewed after so much work or memory; 0: never.
+WORKER_MAX_JOBS = env.int("WORKER_MAX_JOBS", 2000)
+WORKER_MAX_RSS_BYTES = env.int("WORKER_MAX_RSS_BYTES", 2 * 1024**3)
+SANDBOX_MAX_CALLS = env.int("SANDBOX_MAX_CALLS", 5000)
+SANDBOX_MAX_RSS_BYTES = env.int("SANDBOX_MAX_RSS_BYTES", 1024**3)
 LEASE_SECONDS = env.int("LEASE_SECONDS", 60)
 HEARTBEAT_SECONDS = env.int("HEARTBEAT_SECONDS", 15)
 TURN_SECONDS = env.int("TURN_SECONDS", 20)
 MAX_ATTEMPTS = env.int("MAX_ATTEMPTS", 6)
 MAX_CRASHES = env.int("MAX_CRASHES", 3)
 RETRY_LADDER_SECONDS = env.list("RETRY_LADDER_SECONDS", [60, 300, 900, 3600, 21600], subcast=int)
+RETRY_JITTER = env.float("RETRY_JITTER", 0.1)
 INTERACTIVE_DOCUMENTS = env.int("INTERACTIVE_DOCUMENTS", 5)
 PARSE_MEMORY_BYTES = env.int("PARSE_MEMORY_BYTES", 1536 * 1024**2)
 PARSE_CPU_SECONDS = env.int("PARSE_CPU_SECONDS", 120)
@@ -254,7 +282,10 @@ LOGGING = {
             "foreign_pre_chain": _shared,
         },
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "filters": {"outages": {"()": "config.log_limits.OutageFilter"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["outages"]},
+    },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
 }
 structlog.configure(

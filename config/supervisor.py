@@ -178,7 +178,7 @@ class Supervisor:
             time.sleep(LOOK_SECONDS)
         for child in self._children:
             if child is not except_for and child.keep_alive():
-                say(f"{child.name} had stopped and was started again; see {child.log}.")
+                say(f"{child.name} had ended and was started again; see {child.log}.")
                 self._record()
         now = time.monotonic()
         if self._services is not None and now - self._services_looked_at > SERVICES_LOOK_SECONDS:

@@ -1,12 +1,18 @@
-"""Sockets: a snapshot first, then whatever the conductor relays about the batch."""
+"""Sockets: a snapshot first, then whatever the conductor relays about the batch.
+
+When the database or Redis is away, a socket is closed with 1013, "try again later": the
+page polls meanwhile and comes back with jitter. No socket stays open unheard.
+"""
 
 import asyncio
 import json
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from typing import Any, cast
 from uuid import UUID
 
+import structlog
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
@@ -14,9 +20,12 @@ from django.contrib.auth import get_user
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 
+from dashboard.try_later import AWAY, CLOSE_TRY_LATER, JOIN_SECONDS, is_away, watch
 from documents import selectors
 from documents.errors import NotFoundError
 from documents.models import Batch
+
+log = structlog.get_logger(__name__)
 
 MAX_CLIENT_FRAME = 4096
 RECHECK_SECONDS = 60.0
@@ -35,23 +44,31 @@ class BatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # untyped ba
     batch: Batch | None = None
     group: str = ""
     recheck: "asyncio.Task[None] | None" = None
+    _is_closed = False
 
     async def connect(self) -> None:
         await self.accept()
-        self.batch = await self._authorised_batch()
-        if self.batch is None:
-            return
-        self.group = f"batch.{self.batch.id.hex}"
-        # Join before looking: what happens in between is then told twice, not never.
-        await self.channel_layer.group_add(self.group, self.channel_name)
-        await self._send(await database_sync_to_async(_greeting)(self.batch))
-        self.recheck = asyncio.create_task(self._recheck())
+        async with self._or_later():
+            self.batch = await self._authorised_batch()
+            if self.batch is None:
+                return
+            self.group = f"batch.{self.batch.id.hex}"
+            # Join before looking: what happens in between is then told twice, not never.
+            async with asyncio.timeout(JOIN_SECONDS):
+                await self.channel_layer.group_add(self.group, self.channel_name)
+            await self._send(await database_sync_to_async(_greeting)(self.batch))
+            self.recheck = asyncio.create_task(self._recheck())
+            watch.add(self)
 
     async def disconnect(self, code: int) -> None:
         if self.recheck is not None:
             self.recheck.cancel()
+        self._is_closed = True
+        watch.remove(self)
         if self.group:
-            await self.channel_layer.group_discard(self.group, self.channel_name)
+            # Nothing is left to close: a layer that is away has forgotten the group as well.
+            async with self._or_later():
+                await self.channel_layer.group_discard(self.group, self.channel_name)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if len(text_data or bytes_data or "") > MAX_CLIENT_FRAME:
@@ -59,14 +76,37 @@ class BatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # untyped ba
             return
         since = _since(text_data)
         if self.batch is not None and since is not None:
-            await self._send(await database_sync_to_async(_answer)(self.batch, since))
+            async with self._or_later():
+                await self._send(await database_sync_to_async(_answer)(self.batch, since))
 
     async def relay(self, message: dict[str, Any]) -> None:
         """Forward a frame that the conductor put on the group."""
         await self._send(message["frame"])
 
     async def _send(self, frame: dict[str, Any]) -> None:
+        if self._is_closed:
+            return
         await self.send(text_data=json.dumps(frame))
+
+    async def put_off(self) -> None:
+        """Close with "try again later"; the page polls until it can come back."""
+        if not self._is_closed:
+            await self.close(CLOSE_TRY_LATER)
+
+    async def close(self, code: int | None = None, reason: str | None = None) -> None:
+        self._is_closed = True
+        await super().close(code, reason)
+
+    @asynccontextmanager
+    async def _or_later(self) -> AsyncIterator[None]:
+        """Put the socket off when the body finds a service away."""
+        try:
+            yield
+        except AWAY as error:
+            if not is_away(error):
+                raise
+            log.warning("socket_put_off", error=repr(error))
+            await self.put_off()
 
     async def _authorised_batch(self) -> Batch | None:
         """Return the batch, or close with the reason and return None."""
@@ -81,7 +121,10 @@ class BatchConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # untyped ba
         """Close once the session ends or the membership does."""
         while True:
             await asyncio.sleep(RECHECK_SECONDS)
-            if await self._authorised_batch() is None:
+            batch = None
+            async with self._or_later():
+                batch = await self._authorised_batch()
+            if batch is None:
                 return
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
-from documents import progress
+from documents import faults, progress
 from documents.models import Event, Stream
 
 AT_ONCE = 2_000
@@ -42,6 +42,7 @@ def number_events() -> list[Advance]:
     advances = [_advance(streams[name], events) for name, events in by_stream.items()]
     _write_numbers(fresh)
     Stream.objects.bulk_update(streams.values(), ("number", "state", "updated_at"))
+    faults.point("number.before_commit")
     return advances
 
 

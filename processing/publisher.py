@@ -16,7 +16,7 @@ import structlog
 from channels.layers import get_channel_layer
 from django.utils import timezone
 
-from documents import progress
+from documents import faults, progress
 from processing.numbering import Advance
 
 log = structlog.get_logger(__name__)
@@ -49,6 +49,7 @@ class Publisher:
         """Send what is new, and remember the streams as active."""
         for advance in advances:
             self._active[advance.stream] = (time.monotonic(), advance)
+        faults.point("relay.before_send")
         self._send(advances)
 
     def repeat(self) -> None:

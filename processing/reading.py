@@ -9,7 +9,7 @@ from documents.errors import CorruptError
 from documents.models import Document
 from processing.extraction import Extraction
 from processing.extraction import is_supported as is_supported
-from processing.sandbox import JSON, Limits, Sandbox
+from processing.sandbox import JSON, Limits, Sandbox, Wear
 from processing.stage import Held
 
 DETECT = "processing.extraction.task:detect_type"
@@ -17,7 +17,11 @@ DETECT = "processing.extraction.task:detect_type"
 MAX_RESULT_BYTES = 128 * 1024**2
 READ = "processing.extraction.task:read"
 
-sandbox = Sandbox(tasks=[DETECT, READ], preload="processing.extraction.task:warm_up")
+sandbox = Sandbox(
+    tasks=[DETECT, READ],
+    preload="processing.extraction.task:warm_up",
+    wear=Wear(settings.SANDBOX_MAX_CALLS, settings.SANDBOX_MAX_RSS_BYTES),
+)
 
 
 def detect(path: Path, document: Document, held: Held) -> str:

@@ -15,6 +15,7 @@ import structlog
 from django.db import transaction
 from dramatiq.errors import BrokerConnectionError
 
+from documents import faults
 from processing import turns
 from processing.models import StageName
 
@@ -80,6 +81,12 @@ def ring_after_commit(stage: StageName) -> None:
     transaction.on_commit(partial(ring, stage), robust=True)
 
 
+def hush(seconds: float) -> None:
+    """Have no bell ring for so long, as if every ring were lost; for drills."""
+    for actor in (*ACTORS.values(), quarantine):
+        _redis(actor).set(_bell(actor), 1, px=int(seconds * 1000))
+
+
 def work_through() -> int:
     """Take a turn at everything without being rung; return how many runs were taken."""
     taken = sum(turns.work_on(stage, BELLS) for stage in ACTORS)
@@ -97,7 +104,9 @@ def _ring(actor: Actor) -> None:
         return
     try:
         if _redis(actor).set(_bell(actor), 1, nx=True, px=BELL_MILLISECONDS):
+            faults.point("ring.before_send")
             actor.send()
+            faults.point("ring.after_send")
     except (redis.RedisError, BrokerConnectionError) as error:
         # A Redis that hangs costs one request its patience, and not each of them.
         _silence.until = time.monotonic() + SILENT_SECONDS

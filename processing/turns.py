@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import structlog
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
 
+from documents import faults
 from documents.errors import CrashedError, LeaseLostError, SluiceError, TransientError
+from documents.outages import is_database_away
 from processing import leases
 from processing.models import StageName
 from processing.pipeline import STAGES, following, get_stage
@@ -53,9 +55,8 @@ def work_in_quarantine(bells: Bells) -> int:
 def _turn(stage: Stage, bells: Bells, *, quarantine: bool) -> int:
     ends_at = time.monotonic() + settings.TURN_SECONDS
     taken = 0
-    while time.monotonic() < ends_at and not presence.stopping:
-        limit = 1 if quarantine else stage.claim_size
-        claimed = leases.claim(stage, presence.id, limit=limit, quarantine=quarantine)
+    while time.monotonic() < ends_at and presence.takes_work:
+        claimed = _claim(stage, quarantine=quarantine)
         if not claimed:
             break
         taken += len(claimed)
@@ -63,6 +64,19 @@ def _turn(stage: Stage, bells: Bells, *, quarantine: bool) -> int:
         bells.ring(stage.name)
         _work(stage, claimed, bells)
     return taken
+
+
+def _claim(stage: Stage, *, quarantine: bool) -> list[Lease]:
+    """Claim what is ready: nothing while the database is away, which ends the turn."""
+    limit = 1 if quarantine else stage.claim_size
+    try:
+        return leases.claim(stage, presence.id, limit=limit, quarantine=quarantine)
+    except DatabaseError as error:
+        if not is_database_away(error):
+            raise
+        log.warning("turn_broken_off", stage=stage.name, error=str(error))
+        _drop_connection()
+        return []
 
 
 def _work(stage: Stage, claimed: Sequence[Lease], bells: Bells) -> None:
@@ -77,12 +91,16 @@ def _work(stage: Stage, claimed: Sequence[Lease], bells: Bells) -> None:
         except LeaseLostError as error:
             log.info("turn_ended", stage=stage.name, reason=error.code)
         except Exception as error:
-            log.exception("stage_broke", stage=stage.name)
-            for held in open_work.values():
-                _settle(stage, held, _unforeseen(error), bells)
-            open_work.clear()
+            if is_database_away(error):
+                log.warning("turn_broken_off", stage=stage.name, error=str(error))
+                _drop_connection()
+            else:
+                log.exception("stage_broke", stage=stage.name)
+                for held in open_work.values():
+                    _settle(stage, held, _unforeseen(error), bells)
+                open_work.clear()
         for held in open_work.values():
-            leases.hand_back(held.lease)
+            _hand_back(held.lease)
 
 
 def _settle(stage: Stage, held: Held, result: Result, bells: Bells) -> None:
@@ -104,8 +122,10 @@ def _settle(stage: Stage, held: Held, result: Result, bells: Bells) -> None:
         # Raised by the write itself; the transaction is rolled back.
         _settle(stage, held, error, bells)
     except Exception as error:
-        if _lost_connection(error):
-            _hand_back_anew(lease)
+        if is_database_away(error):
+            # Which is not the run's fault.
+            _drop_connection()
+            _hand_back(lease)
             return
         log.exception("settle_broke", stage=stage.name, document_id=str(lease.document_id))
         if isinstance(result, InternalError):
@@ -122,11 +142,13 @@ def _write(stage: Stage, lease: Lease, result: Result, bells: Bells) -> None:
         raise result
     if isinstance(result, SluiceError):
         leases.fail(lease, result)
+        faults.point("fail.after_commit")
         if isinstance(result, CrashedError):
             bells.ring_quarantine()
         return
     started = time.monotonic()
     leases.finish(lease, result, following(stage.name))
+    faults.point("finish.after_commit")
     log.info(
         "stage_finished",
         document_id=str(lease.document_id),
@@ -138,26 +160,19 @@ def _write(stage: Stage, lease: Lease, result: Result, bells: Bells) -> None:
         bells.ring(name)
 
 
-def _lost_connection(error: Exception) -> bool:
-    """Return whether the database went away, as opposed to refusing what it was asked.
-
-    Classes 08 and 57P of https://www.postgresql.org/docs/18/errcodes-appendix.html;
-    a connection that is found closed has no code at all.
-    """
-    if not isinstance(error, (OperationalError, InterfaceError)):
-        return False
-    code = getattr(error.__cause__, "sqlstate", None) or "08000"
-    return str(code).startswith(("08", "57P"))
-
-
-def _hand_back_anew(lease: Lease) -> None:
-    """Give a run back over a new connection: the old one broke, which is not the run's fault."""
+def _drop_connection() -> None:
+    """Let go of a broken connection; what was under way on it may or may not be committed."""
     connection.close()
+    presence.doubt()
+
+
+def _hand_back(lease: Lease) -> None:
     try:
         leases.hand_back(lease)
     except DatabaseError as error:
-        # Away for longer: the lease runs out, and the reaper takes the run back.
+        # The heartbeat does it once the database is back; failing that, the reaper.
         log.warning("hand_back_lost", document_id=str(lease.document_id), error=str(error))
+        _drop_connection()
 
 
 def _unforeseen(error: Exception) -> InternalError:

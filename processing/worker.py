@@ -6,16 +6,19 @@ from typing import Any
 import dramatiq
 import redis
 import structlog
-from django.db import Error as DatabaseError
 from django.db import connection
 
 from documents.errors import SluiceError
-from processing import reading, tasks
+from processing import reading, renewal, tasks
 from processing.embeddings.registry import get_embedder
-from processing.presence import presence
+from processing.presence import presence, rss_bytes
 
 log = structlog.get_logger(__name__)
 POLL_SECONDS = 1.0
+PROBE = "sluice:probe"
+PROBE_MILLISECONDS = 1_000
+RENEWAL_LOOK_SECONDS = 1.0
+DRAIN_LOOK_SECONDS = 0.1
 WARM_UP_AFTER_SECONDS = 3.0
 
 
@@ -33,7 +36,7 @@ class WorkerMiddleware(dramatiq.Middleware):
     def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         """Announce the process, and watch for a Redis that is away."""
         presence.start(broker.get_declared_queues())
-        connection.close()
+        threading.Thread(target=self._renew, args=(worker,), name="renew", daemon=True).start()
         threading.Thread(target=self._poll, args=(broker,), name="poll", daemon=True).start()
         threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
 
@@ -52,17 +55,35 @@ class WorkerMiddleware(dramatiq.Middleware):
         """Work without being rung while Redis is away: latency is lost, work is not."""
         while not self._ended.wait(POLL_SECONDS):
             try:
-                broker.client.ping()
-            except redis.RedisError:
+                # Written, not read: a Redis that is full or a replica answers, but rings nobody.
+                broker.client.set(PROBE, 1, px=PROBE_MILLISECONDS)
+            except redis.RedisError as error:
+                log.warning("redis_away", error=str(error))
                 self._work_unrung()
 
     def _work_unrung(self) -> None:
         try:
             tasks.work_through()
-        except DatabaseError as error:
-            log.warning("poll_failed", error=str(error))
+        except Exception:
+            # This thread lives as long as the process: it may be all that works.
+            log.exception("unrung_work_broke")
         finally:
             connection.close()
+
+    def _renew(self, worker: dramatiq.Worker) -> None:
+        """End this process once it has worked enough; whoever supervises it starts a new one."""
+        while not renewal.is_due(presence):
+            if self._ended.wait(RENEWAL_LOOK_SECONDS):
+                return
+        log.info("worker_renews", runs=presence.finished, rss_bytes=rss_bytes())
+        presence.drain()
+        # Rings go to who can answer them.
+        for consumer in list(worker.consumers.values()):
+            consumer.pause()
+        while presence.is_busy:
+            if self._ended.wait(DRAIN_LOOK_SECONDS):
+                return
+        renewal.end_process()
 
     def _warm_up(self) -> None:
         """Load what the first document would otherwise wait for: the sandbox and the model."""

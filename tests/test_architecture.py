@@ -17,9 +17,9 @@ DOORS = {
     "drf_spectacular": r"\.(schema|serializers|views|urls)$|^config\.",
     "dramatiq": r"^processing\.(tasks|worker)$",
     "django_dramatiq": r"^processing\.(tasks|worker)$",
-    "boto3": r"^documents\.storage\.s3$",
-    "botocore": r"^documents\.storage\.s3$",
-    "channels": r"^processing\.publisher$|^dashboard\.(consumers|routing)$|^config\.asgi$",
+    "boto3": r"^documents\.storage\.s3(_\w+)?$",
+    "botocore": r"^documents\.storage\.s3(_\w+)?$",
+    "channels": r"^(processing\.publisher|dashboard\.(consumers|routing|try_later)|config\.asgi)$",
     "channels_redis": r"^processing\.publisher$",
 }
 

@@ -2,6 +2,7 @@
 
 from processing.sandbox.client import Call, Sandbox
 from processing.sandbox.limits import Limits
+from processing.sandbox.wear import Wear
 from processing.sandbox.wire import JSON
 
-__all__ = ["JSON", "Call", "Limits", "Sandbox"]
+__all__ = ["JSON", "Call", "Limits", "Sandbox", "Wear"]

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
-from documents import errors
+from documents import errors, faults
 from processing.sandbox import limits, linux
 from processing.sandbox.limits import Limits
 from processing.sandbox.wire import JSON
@@ -23,7 +23,8 @@ RESULT_FD = 3
 END_OF_ANSWER = b"\n"
 MESSAGE_CHARACTERS = 500
 # Trouble of the machine, not of the document: another try may do.
-MACHINE_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENFILE})
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+MACHINE_ERRORS = NO_ROOM | {errno.EIO, errno.ENFILE}
 NETWORK_EVENTS = frozenset(
     f"socket.{name}"
     for name in ("bind", "connect", "getaddrinfo", "gethostbyaddr", "gethostbyname", "sendmsg")
@@ -54,7 +55,10 @@ def run(message: Mapping[str, JSON], *, result_fd: int, stderr_fd: int, server: 
     try:
         request = _parse(message)
         _confine(request, result_fd, stderr_fd, server)
-        _write(answer_to(request))
+        faults.point("child.before_task")
+        answer = answer_to(request)
+        faults.point("child.before_answer")
+        _write(answer)
         status = os.EX_OK
     except BaseException:  # noqa: BLE001 - nothing above this frame may see it
         traceback.print_exc()
@@ -68,6 +72,7 @@ def answer_to(request: Request) -> bytes:
     # Outside the try: a task that cannot be imported is our fault and not the document's.
     function = getattr(importlib.import_module(module), name)
     try:
+        faults.point("child.in_task", str(request.arguments.get("name", "")))
         value = function(**request.arguments)
         # A parser may hand out half a surrogate pair, which no database takes.
         text = json.dumps({"value": value}, ensure_ascii=False, allow_nan=False)
@@ -167,7 +172,9 @@ def _classify(error: BaseException, allowed: Limits) -> tuple[type[errors.Sluice
         detail = f"Reading the document opens more than {allowed.open_files} files at once."
         return errors.TooComplexError, detail
     if number in MACHINE_ERRORS:
-        return (errors.CrashedError, "Reading the document failed: the machine has no room left.")
+        # Not a crash: three of those are the end, and a full disk may last longer.
+        kind = errors.StorageFullError if number in NO_ROOM else errors.StorageError
+        return kind, "Reading the document failed: the machine has no room left."
     return (
         errors.CorruptError,
         "The document could not be read: it is damaged or not what it claims to be.",

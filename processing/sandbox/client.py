@@ -4,15 +4,21 @@ import dataclasses
 import itertools
 import os
 import threading
-from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 
-from documents.errors import CrashedError
+import structlog
+
+from documents.errors import CrashedError, StorageFullError
 from processing.sandbox import outcome
+from processing.sandbox.child import NO_ROOM
 from processing.sandbox.exchange import Ended, Exchange
 from processing.sandbox.limits import Limits
 from processing.sandbox.process import ServerProcess
+from processing.sandbox.wear import Wear
 from processing.sandbox.wire import JSON
+
+log = structlog.get_logger(__name__)
 
 # A killed child is gone in milliseconds. A server that has not reported one by then is stuck.
 EXIT_SECONDS = 5
@@ -63,10 +69,22 @@ class Sandbox:
     suffix, which /proc/self/fd does not have.
     """
 
-    def __init__(self, *, tasks: Collection[str], preload: str | None = None) -> None:
-        """Allow these tasks only; `preload` names the function that warms the server up."""
+    def __init__(
+        self,
+        *,
+        tasks: Collection[str],
+        preload: str | None = None,
+        wear: Wear | None = None,
+    ) -> None:
+        """Allow these tasks only; `preload` names the function that warms the server up.
+
+        A server that is worn is replaced: it ends what it runs while a new one takes over.
+        """
         self._tasks = frozenset(tasks)
         self._preload = preload
+        self._wear = wear or Wear()
+        self._retired: set[ServerProcess] = set()
+        self._is_renewing = False
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._server: ServerProcess | None = None
@@ -75,7 +93,8 @@ class Sandbox:
 
     def start(self) -> None:
         """Warm the server up now, so that the first call does not pay for it."""
-        self._warm_server()
+        with self._serving():
+            return
 
     def run(
         self,
@@ -95,8 +114,7 @@ class Sandbox:
         if task not in self._tasks:
             raise ValueError(f"{task} is not a task of this sandbox")
         limits = limits or Limits()
-        server = self._warm_server()
-        with self._open_exchange(server) as exchange:
+        with self._serving() as server, self._open_exchange(server) as exchange:
             call = Call(server, next(self._numbers))
             self._send(server, call, exchange, _request(task, arguments, exchange, limits))
             ended = self._wait(server, call, exchange, limits, on_start)
@@ -114,11 +132,59 @@ class Sandbox:
         """End every child, then the server; later calls raise CrashedError."""
         with self._lock:
             self._is_closed = True
-            server, self._server = self._server, None
-        if server is not None and self._owner == os.getpid():
+            servers = [*self._retired, *([self._server] if self._server is not None else [])]
+            self._retired, self._server = set(), None
+        if self._owner == os.getpid():
+            for server in servers:
+                server.stop()
+
+    @contextmanager
+    def _serving(self) -> Iterator[ServerProcess]:
+        """Give a warm server, which is not stopped for its wear before the body ends."""
+        server = self._take_server()
+        try:
+            # Outside the lock, so that closing need not wait for a warm-up: it ends it.
+            server.wait_until_warm()
+            yield server
+        finally:
+            server.calls.end()
+            self._renew_if_worn(server)
+            self._stop_unused()
+
+    def _renew_if_worn(self, server: ServerProcess) -> None:
+        with self._lock:
+            is_in_use = server is self._server and not self._is_closed
+            if not is_in_use or self._is_renewing or not self._wear.is_out(server):
+                return
+            self._is_renewing = True
+        threading.Thread(target=self._renew, args=(server,), name="renew", daemon=True).start()
+
+    def _renew(self, worn: ServerProcess) -> None:
+        """Warm a new server up beside the old one, so that no call waits for it."""
+        try:
+            new = ServerProcess(self._preload)
+            new.wait_until_warm()
+        except CrashedError as error:
+            log.warning("sandbox_not_renewed", error=error.detail)
+            new = None
+        with self._lock:
+            self._is_renewing = False
+            if new is not None and worn is self._server and not self._is_closed:
+                self._server, new = new, None
+                self._retired.add(worn)
+                log.info("sandbox_renewed", pid=self._server.pid, calls=worn.calls.begun)
+        if new is not None:
+            new.stop()
+        self._stop_unused()
+
+    def _stop_unused(self) -> None:
+        with self._lock:
+            unused = {server for server in self._retired if not server.calls.running}
+            self._retired -= unused
+        for server in unused:
             server.stop()
 
-    def _warm_server(self) -> ServerProcess:
+    def _take_server(self) -> ServerProcess:
         with self._lock:
             if self._is_closed:
                 raise CrashedError("The sandbox is closed.")
@@ -130,15 +196,15 @@ class Sandbox:
                 self._server = None
             if self._server is None:
                 self._server = ServerProcess(self._preload)
-            server = self._server
-        # Outside the lock, so that closing need not wait for a warm-up: it ends it.
-        server.wait_until_warm()
-        return server
+            self._server.calls.begin()
+            return self._server
 
     def _open_exchange(self, server: ServerProcess) -> Exchange:
         try:
             return Exchange(server.directory)
         except OSError as error:
+            if error.errno in NO_ROOM:
+                raise StorageFullError("There is no room to read documents in.") from error
             # Another thread found the server dead, or something tidied the temporary directory.
             raise self._lost(server) from error
 

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import structlog
 
-from documents.errors import CrashedError
+from documents import faults
+from documents.errors import CrashedError, StorageError
 from processing.sandbox import directories, wire
+from processing.sandbox.wear import Calls
 from processing.sandbox.wire import JSON
 
 log = structlog.get_logger(__name__)
@@ -25,7 +27,7 @@ SEND_SECONDS = 10
 STOP_SECONDS = 5
 # Where programs and their data are found. Nothing else of the worker's environment is passed
 # on: it holds the keys of the database, the storage and the embedding provider.
-PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "TESSDATA_PREFIX", "TZ")
+PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "TESSDATA_PREFIX", "TZ", faults.FOLDER_VARIABLE)
 QUIET = {
     "LANG": "C.UTF-8",
     "DO_NOT_TRACK": "1",
@@ -46,15 +48,27 @@ QUIET = {
 }
 
 
+def _make_directory() -> str:
+    try:
+        return tempfile.mkdtemp(prefix="sluice-sandbox-")
+    except OSError as error:
+        # The machine's fault, which must not count as a crash of the document.
+        raise StorageError("There is no room to read documents in.", cause=str(error)) from error
+
+
 class ServerProcess:
     """A running fork server and the directory its children work in."""
 
     def __init__(self, preload: str | None) -> None:
-        """Start the server; it warms up by itself. Raises CrashedError if it cannot start."""
+        """Start the server; it warms up by itself. Raises CrashedError if it cannot start.
+
+        Raises StorageError when it finds no room to work in.
+        """
+        self.calls = Calls()
         self._started = time.monotonic()
         self._is_warm = False
         self._warming = threading.Lock()
-        self.directory = tempfile.mkdtemp(prefix="sluice-sandbox-")
+        self.directory = _make_directory()
         self._sending = threading.Lock()
         self._control, theirs = socket.socketpair()
         try:

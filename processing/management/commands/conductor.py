@@ -14,5 +14,5 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         conductor = Conductor()
         for signum in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(signum, lambda *_: conductor.stopping.set())
+            signal.signal(signum, lambda *_: conductor.stop())
         conductor.run()
