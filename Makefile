@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 # Everything here starts three times as fast from compiled modules.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help run test check fmt lock clean env env-dev
+.PHONY: help run test chaos check fmt lock clean env env-dev
 
 # An environment that is fresh answers for itself; looking for a Python costs more.
 ifeq ($(origin PYTHON),undefined)
@@ -30,6 +30,9 @@ run: env  ## Start everything at http://127.0.0.1:8000 (PORT, SLUICE_HOME); Ctrl
 
 test: env-dev  ## Run every test; ARGS goes to pytest: make test ARGS="tests/config -x"
 	@$(BIN)/python -m pytest $(ARGS)
+
+chaos: env-dev  ## Try every promise of docs/reliability.md many times, about an hour; ARGS goes to pytest
+	@$(BIN)/python -m pytest tests/chaos --chaos=full $(if $(ARGS),$(ARGS),--chaos-report=docs/reliability.md)
 
 check: env-dev  ## Lint, types, import rules, migrations, deployment check
 	@$(BIN)/ruff check --quiet .

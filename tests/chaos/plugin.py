@@ -1,0 +1,77 @@
+"""pytest's side of the trials: options, the fixture, the table at the end."""
+
+import datetime
+import logging
+import os
+import platform
+import random
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.chaos import trials as chaos
+
+RESULTS = pytest.StashKey[list[chaos.Trials]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("chaos")
+    group.addoption("--chaos", choices=("few", "full"), default="few", help="how many trials")
+    group.addoption("--chaos-report", metavar="PAGE", help="write the table into this page")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "promise(number, text, fault, trials): tries a promise")
+    config.stash[RESULTS] = []
+    # One line for each of thousands of requests would hide what a failure says.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+@pytest.fixture
+def trials(request: pytest.FixtureRequest) -> chaos.Trials:
+    """The trials this test owes; it has to go through all of them."""
+    marker = request.node.get_closest_marker("promise")
+    number, text = marker.args
+    few, full = marker.kwargs["trials"]
+    promise = chaos.Promise(number, text, marker.kwargs["fault"], few, full)
+    n = full if request.config.getoption("--chaos") == "full" else few
+    seed = int(os.environ.get("CHAOS_SEED") or random.randrange(1_000_000))
+    made = chaos.Trials(promise, n, seed)
+    request.config.stash[RESULTS].append(made)
+    return made
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Any:
+    report = yield
+    made = getattr(item, "funcargs", {}).get("trials")
+    if report.failed and made is not None and made.current_seed is not None:
+        report.sections.append(
+            ("seed", f"CHAOS_SEED={made.current_seed} tries this one first, in {item.nodeid}")
+        )
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    results = config.stash[RESULTS]
+    if not results:
+        return
+    terminalreporter.section("promises")
+    for one in results:
+        terminalreporter.write_line(
+            f"{one.promise.number:4} {one.passed:4} of {one.n:<4} {one.promise.fault}"
+        )
+    page = config.getoption("--chaos-report")
+    if page:
+        chaos.write(Path(page), chaos.as_table(results), _preface())
+
+
+def _preface() -> str:
+    today = datetime.datetime.now(datetime.UTC).date()
+    memory = psutil.virtual_memory().total / 1024**3
+    return (
+        f"Measured on {today} by `make chaos`: {os.cpu_count()} cores ({platform.machine()}), "
+        f"{memory:.0f} GB, other work on the machine."
+    )

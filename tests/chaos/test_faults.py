@@ -1,0 +1,222 @@
+"""Every place in the source where a process may end, × everything that may happen there."""
+
+import os
+import re
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from documents import faults
+from tests.chaos.client import Drop
+from tests.chaos.oracle import Oracle
+from tests.chaos.scene import DOCUMENTS, Scene
+from tests.chaos.trials import Trial, Trials
+from tests.stack import ROOT, wait_until
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(7200)]
+
+POINT = re.compile(r'faults\.point\("([a-z_.]+)"')
+# A parser that breaks is what a damaged document is: test_poison goes there.
+FOR_POISON = {"child.in_task"}
+APPS = ("documents", "processing", "dashboard", "config")
+PAUSE_SECONDS = 2
+# So many places share a batch when they are not tried one by one.
+AT_ONCE = 5
+A_FEW = ("left/one.txt", "left/two.txt")
+
+
+def points() -> list[str]:
+    """Return every place that the source names."""
+    sources = [path for app in APPS for path in sorted((ROOT / app).rglob("*.py"))]
+    found = {name for path in sources for name in POINT.findall(path.read_text())}
+    return sorted(found - FOR_POISON)
+
+
+def every_case() -> list[list[tuple[str, str]]]:
+    return [[(point, action)] for point in points() for action in faults.ACTIONS]
+
+
+def few_cases(trial: Trial) -> list[list[tuple[str, str]]]:
+    """Return each place once, with an action by chance, several in one batch."""
+    chosen = [(point, trial.random.choice(faults.ACTIONS)) for point in points()]
+    trial.random.shuffle(chosen)
+    return [chosen[start : start + AT_ONCE] for start in range(0, len(chosen), AT_ONCE)]
+
+
+@pytest.mark.promise(
+    "R2",
+    "A process killed at any line: the batch finishes without a human",
+    fault="every place in the source × SIGKILL, an error, a pause, a commit nobody learns of",
+    trials=(1, 1),
+)
+def test_whatever_happens_wherever_the_batch_ends_complete(
+    trials: Trials, scene: Scene, request: pytest.FixtureRequest
+) -> None:
+    everything = request.config.getoption("--chaos") == "full"
+    for trial in trials:
+        for case in every_case() if everything else few_cases(trial):
+            print("struck at", case)
+            strike(scene, trial, dict(case))
+
+
+def strike(scene: Scene, trial: Trial, case: dict[str, str]) -> None:
+    """Drop a batch with these places armed, lead the work past them, and settle."""
+    installation = scene.installation
+    before = {point: installation.struck(point) for point in case}
+    roads = {road for road in ROADS for point in case if point in road.points}
+    for point, action in case.items():
+        installation.arm(point, f"sleep {PAUSE_SECONDS}" if action == "sleep" else action)
+    drop = scene.drop(trial)
+    oracle = scene.watch(drop)
+    for road in sorted(roads, key=lambda road: road.points):
+        road.lead(scene, oracle)
+    drop.wait()
+    wait_until(
+        lambda: all(installation.struck(point) > n for point, n in before.items()),
+        f"all of {case} have struck",
+        seconds=90,
+    )
+    scene.settle(oracle)
+
+
+@dataclass(frozen=True)
+class Road:
+    """What leads past places that an undisturbed batch never passes."""
+
+    points: tuple[str, ...]
+    lead: Callable[[Scene, Oracle], None]
+
+
+def by_failing(scene: Scene, oracle: Oracle) -> None:
+    scene.installation.arm("extract.before_read", "raise")
+
+
+def by_dying(scene: Scene, oracle: Oracle) -> None:
+    scene.installation.arm("extract.before_read", "kill9")
+
+
+def by_stopping_a_worker(scene: Scene, oracle: Oracle) -> None:
+    """Send SIGTERM to a worker that stands still with a document in its hands."""
+    struck = scene.installation.strikers("extract.before_read")
+    scene.installation.arm("extract.before_read", f"sleep {PAUSE_SECONDS}")
+    pid = scene.installation.wait_struck("extract.before_read", known=struck)
+    os.kill(psutil.Process(pid).ppid(), signal.SIGTERM)
+
+
+def by_closing_the_tab(scene: Scene, oracle: Oracle) -> None:
+    """Send bytes that nobody says are complete: the sweep has to find them."""
+    documents = {path: f"{path} of {oracle.drop.batch}".encode() for path in A_FEW}
+    drop = Drop(scene.installation.url, scene.token, "Closed tab", documents, completes=False)
+    drop.start()
+    drop.join()
+    scene.wait_searchable(drop.batch, len(A_FEW))
+
+
+def by_never_sending(scene: Scene, oracle: Oracle) -> None:
+    """Register documents whose bytes never come, and let their time run out."""
+    batch = str(scene.insist("POST", "batches", {"name": "Never sent"}).json()["id"])
+    declared = [{"client_key": path, "path": path, "size": 10} for path in A_FEW]
+    scene.insist("POST", f"batches/{batch}/uploads", {"documents": declared})
+    scene.installation.execute(
+        "update documents_document set upload_expires_at = now() - interval '1 s', "
+        "created_at = created_at - interval '1 h' where batch_id = %s",
+        batch,
+    )
+    wait_until(
+        lambda: scene.counts(batch) == {"expired": len(A_FEW)}, "they are given up", seconds=60
+    )
+
+
+def by_changing_ones_mind(scene: Scene, oracle: Oracle) -> None:
+    """Cancel the batch, and take it up again."""
+    oracle.drop.wait_acknowledged(DOCUMENTS // 2)
+    scene.insist("POST", f"batches/{oracle.drop.batch}/cancel")
+    scene.insist("POST", f"batches/{oracle.drop.batch}/resume")
+
+
+def by_trying_again(scene: Scene, oracle: Oracle) -> None:
+    """Drop something broken, and ask for another try although it cannot help."""
+    broken = f"%PDF-1.7 {oracle.drop.batch} is cut off".encode()
+    drop = scene.drop_documents("Broken", {"broken.pdf": broken})
+    for tries in (1, 2):
+        wait_until(
+            lambda tries=tries: attempts_of(scene, drop.batch) == tries,  # type: ignore[misc]
+            "it has failed",
+            seconds=90,
+        )
+        if tries == 1:
+            scene.insist("POST", f"batches/{drop.batch}/retry")
+
+
+def by_reading_anew(scene: Scene, oracle: Oracle) -> None:
+    """Have some documents of the finished batch read again."""
+    oracle.drop.wait()
+    oracle.wait_finished()
+    for document in list(oracle.drop.acknowledged.values())[:3]:
+        scene.insist("POST", f"documents/{document}/reprocess")
+
+
+def by_deleting(scene: Scene, oracle: Oracle) -> None:
+    """Delete documents for good: their rows go, and their bytes."""
+    documents = {path: f"{path} deleted from {oracle.drop.batch}".encode() for path in A_FEW}
+    drop = scene.drop_documents("Deleted", documents)
+    scene.wait_searchable(drop.batch, len(A_FEW))
+    keys = scene.stored_keys(drop.batch)
+    for document in drop.acknowledged.values():
+        scene.insist("DELETE", f"documents/{document}")
+    assert scene.counts(drop.batch) == {}
+    wait_until(
+        lambda: not any(scene.storage.stat(key) for key in keys), "the bytes are gone", seconds=60
+    )
+
+
+ROADS = (
+    Road(("fail.before_commit", "fail.after_commit"), by_failing),
+    Road(("reap.before_commit", "reap.after_commit"), by_dying),
+    Road(("hand_back.before_commit",), by_stopping_a_worker),
+    Road(("sweep.before_accept",), by_closing_the_tab),
+    Road(("expire.before_commit", "expire.after_commit"), by_never_sending),
+    Road(("cancel.before_commit", "resume.before_commit"), by_changing_ones_mind),
+    Road(("retry.before_commit",), by_trying_again),
+    Road(("reprocess.before_commit", "flip.before_commit"), by_reading_anew),
+    Road(
+        (
+            *("delete.before_commit", "delete.after_commit"),
+            *("dispose.before_delete", "dispose.after_delete"),
+        ),
+        by_deleting,
+    ),
+)
+
+
+def test_an_unarmed_place_does_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faults, "_folder", str(tmp_path))
+    (tmp_path / "elsewhere").write_text("raise")
+
+    faults.point("here")
+
+    assert (tmp_path / "elsewhere").exists()
+
+
+def test_an_armed_place_strikes_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faults, "_folder", str(tmp_path))
+    (tmp_path / "here").write_text("raise")
+
+    with pytest.raises(faults.FaultError, match="struck at here"):
+        faults.point("here")
+    faults.point("here")
+
+
+def attempts_of(scene: Scene, batch: str) -> int:
+    """Return how often extracting the one document of a batch has failed for good."""
+    rows = scene.installation.rows(
+        "select count(*) from processing_stageattempt a join processing_stagerun r "
+        "on r.id = a.run_id join documents_document d on d.id = r.document_id "
+        "where d.batch_id = %s and a.outcome = 'permanent' and d.status = 'failed'",
+        batch,
+    )
+    return int(rows[0][0])

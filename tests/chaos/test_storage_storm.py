@@ -1,0 +1,99 @@
+"""A store that refuses, hangs, breaks off, forgets and is away for long: R10."""
+
+import os
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from documents.storage.s3 import S3Storage
+from documents.storage.s3_client import S3Options
+from tests.chaos.faulty_storage import FaultyStorage, proxied
+from tests.chaos.installation import Installation
+from tests.chaos.scene import Scene, signed_in
+from tests.chaos.trials import Trials
+from tests.conftest import new_home
+from tests.documents.storage_s3 import CephBackend, options_from
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(3600)]
+
+STORM: dict[str, float] = {
+    "unavailable": 0.3,
+    "timeout": 0.02,
+    "reset": 0.03,
+    "reset_request": 0.03,
+    "reset_response": 0.03,
+    "short_read": 0.1,
+    "missing_head": 0.1,
+    "old_head": 0.1,
+}
+LENGTHS = {"timeout_seconds": 3, "stale_seconds": 1}
+
+
+@pytest.fixture(scope="module")
+def store() -> S3Options:
+    """A real S3 server, reached without the proxy by who looks at the end."""
+    return options_from(os.environ[CephBackend.variable])
+
+
+@pytest.fixture(scope="module")
+def proxy(store: S3Options) -> Iterator[FaultyStorage]:
+    with proxied(store.endpoint_url) as running:
+        yield running
+
+
+@pytest.fixture
+def storm_scene(
+    proxy: FaultyStorage, store: S3Options, request: pytest.FixtureRequest
+) -> Iterator[Scene]:
+    """An installation that keeps its bytes behind the proxy."""
+    installation = Installation(
+        new_home(),
+        STORAGE_BACKEND="s3",
+        S3_ENDPOINT_URL=proxy.url,
+        S3_BUCKET=store.bucket,
+        S3_REGION=store.region,
+        S3_ACCESS_KEY_ID=store.access_key_id,
+        S3_SECRET_ACCESS_KEY=store.secret_access_key,
+        S3_ADDRESSING_STYLE="path",
+        S3_READ_SECONDS="2",
+        # Enough attempts to outlast the outage, as the ladder of hours is in production.
+        RETRY_LADDER_SECONDS="1,2,5,10,60",
+        MAX_ATTEMPTS="20",
+    )
+    try:
+        installation.start()
+        with signed_in(installation, S3Storage(store), request) as scene:
+            yield scene
+    finally:
+        proxy.set()
+        installation.stop()
+
+
+@pytest.mark.promise(
+    "R10",
+    "Storage in trouble: everything finishes",
+    fault="30 % refused, time-outs, resets, bodies cut short, stale HEADs; then a long outage",
+    trials=(1, 3),
+)
+def test_everything_outlasts_the_storm(
+    trials: Trials,
+    storm_scene: Scene,
+    proxy: FaultyStorage,
+    request: pytest.FixtureRequest,
+) -> None:
+    is_full = request.config.getoption("--chaos") == "full"
+    for at, trial in enumerate(trials):
+        # The long outage once: ten minutes are ten minutes.
+        outage_seconds = 600.0 if is_full and at == 0 else 8.0
+        proxy.set(**STORM, **LENGTHS)
+        drop = storm_scene.drop(trial)
+        oracle = storm_scene.watch(drop)
+        drop.wait()
+        proxy.set(outage="refused")
+        time.sleep(outage_seconds)  # The outage itself, not a wait for something.
+        proxy.set(**STORM, **LENGTHS)
+        storm_scene.settle(oracle)
+        proxy.set()
+    met = proxy.counts()
+    assert all(met.get(name) for name in STORM), met

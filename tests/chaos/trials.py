@@ -1,0 +1,111 @@
+"""How often each promise is tried, what came of it, and the table that says so.
+
+A test takes the fixture `trials` and carries the marker `promise`:
+
+    @pytest.mark.promise("R1", "No acknowledged upload is lost", fault="...", trials=(2, 20))
+    def test_...(trials: Trials) -> None:
+        for trial in trials:
+            ...trial.random...              # the same choices again for the same seed
+            trial.recovered(seconds)        # where a time is promised
+
+The first number is how often it is tried by default, the second with `--chaos=full`.
+A failure names the seed of its trial; CHAOS_SEED=<seed> tries that one first.
+"""
+
+import random
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What is promised and how it is put under fire."""
+
+    number: str
+    text: str
+    fault: str
+    few: int
+    full: int
+
+
+@dataclass(slots=True)
+class Trial:
+    """One attempt to break a promise."""
+
+    seed: int
+    random: random.Random
+    recoveries: list[float]
+    notes: dict[str, list[float]]
+
+    def recovered(self, seconds: float) -> None:
+        """Note how long it took from the fault until all was well."""
+        self.recoveries.append(seconds)
+
+    def measured(self, name: str, value: float) -> None:
+        """Note a figure that the table shows beside the result."""
+        self.notes.setdefault(name, []).append(value)
+
+
+@dataclass(slots=True)
+class Trials:
+    """The trials of one test, and their outcome."""
+
+    promise: Promise
+    n: int
+    first_seed: int
+    passed: int = 0
+    seconds: float = 0.0
+    recoveries: list[float] = field(default_factory=list)
+    notes: dict[str, list[float]] = field(default_factory=dict)
+    current_seed: int | None = None
+
+    def __iter__(self) -> Iterator[Trial]:
+        started = time.monotonic()
+        for at in range(self.n):
+            self.current_seed = self.first_seed + at
+            # Seen only when a trial fails: pytest shows the output of failures.
+            print(f"{self.promise.number}: trial {at + 1} of {self.n}, seed {self.current_seed}")
+            # The same seed chooses differently for different promises.
+            chance = random.Random(f"{self.promise.number}:{self.current_seed}")
+            yield Trial(self.current_seed, chance, self.recoveries, self.notes)
+            self.passed += 1
+            self.seconds = time.monotonic() - started
+        self.current_seed = None
+
+
+def as_table(results: list[Trials]) -> str:
+    """Return the rows of docs/reliability.md, in the order of the promises."""
+    lines = [
+        "| | promise | fault | trials | passed | recovery, median / p95 / max | seconds |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for one in sorted(results, key=lambda one: (int(one.promise.number[1:]), one.promise.fault)):
+        promise = one.promise
+        lines.append(
+            f"| {promise.number} | {promise.text} | {promise.fault} | {one.n} | {one.passed} "
+            f"| {_recovery(one)} | {one.seconds:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def _recovery(one: Trials) -> str:
+    parts = []
+    if one.recoveries:
+        ordered = sorted(one.recoveries)
+        p95 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]
+        parts.append(f"{statistics.median(ordered):.1f} / {p95:.1f} / {ordered[-1]:.1f} s")
+    parts += [f"{name} {statistics.median(values):.3g}" for name, values in one.notes.items()]
+    return ", ".join(parts) or "–"
+
+
+def write(page: Path, table: str, preface: str) -> None:
+    """Replace what stands between the marks of the page."""
+    text = page.read_text()
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    page.write_text(f"{before}{BEGIN}\n{preface}\n\n{table}\n{END}{after}")
