@@ -32,7 +32,7 @@ test: env-dev  ## Run every test; ARGS goes to pytest: make test ARGS="tests/con
 	@$(BIN)/python -m pytest $(ARGS)
 
 chaos: env-dev  ## Try every promise of docs/reliability.md many times, about an hour; ARGS goes to pytest
-	@$(BIN)/python -m pytest tests/chaos --chaos=full $(if $(ARGS),$(ARGS),--chaos-report=docs/reliability.md)
+	@$(BIN)/python -m pytest tests/chaos --chaos=full --chaos-report=docs/reliability.md $(ARGS)
 
 check: env-dev  ## Lint, types, import rules, migrations, deployment check
 	@$(BIN)/ruff check --quiet .

@@ -61,11 +61,10 @@ def accept(batch: Batch, document_ids: Sequence[UUID]) -> None:
     """Move documents to uploaded and have their work set up, in one transaction."""
     if not document_ids:
         return
-    ids = move(
-        Document.objects.filter(batch=batch, id__in=document_ids),
-        Status.UPLOADED,
-        uploaded_at=Now(),
-    )
+    # Only those: one that was cancelled while we waited for its lock stays so, although a
+    # cancelled one may be moved to uploaded when it is resumed.
+    awaited = Document.objects.filter(batch=batch, id__in=document_ids, status=Status.AWAITING)
+    ids = move(awaited, Status.UPLOADED, uploaded_at=Now())
     if ids:
         documents = list(Document.objects.filter(id__in=ids).select_related("batch"))
         signals.documents_uploaded.send(Document, documents=documents)

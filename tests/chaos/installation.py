@@ -43,6 +43,12 @@ QUICK = {
     "PARSE_WALL_SECONDS": "30",
 }
 
+MAKE_USER = (
+    "from django.contrib.auth import get_user_model as model;"
+    "from django.core.management import call_command as call;"
+    "model().objects.create_user({name!r}, password={name!r}); call('create_token', {name!r})"
+)
+
 
 class Installation:
     """PostgreSQL, Redis, one web, two workers and two conductors, all our own children."""
@@ -137,13 +143,7 @@ class Installation:
 
     def create_user(self, username: str) -> str:
         """Make a user with a workspace; return an API token. The password is the name."""
-        self.manage(
-            "shell",
-            "--command",
-            "from django.contrib.auth import get_user_model as model;"
-            f"model().objects.create_user({username!r}, password={username!r})",
-        )
-        return self.manage("create_token", username).split()[-1]
+        return self.manage("shell", "--command", MAKE_USER.format(name=username)).split()[-1]
 
     # --- what runs ------------------------------------------------------------
 
@@ -203,20 +203,19 @@ class Installation:
 
     # --- what strikes ---------------------------------------------------------
 
-    def arm(self, point: str, action: str) -> None:
-        """Have the next process that passes `point` do `action`; see documents/faults.py."""
+    def arm(self, point: str, action: str) -> list[int]:
+        """Have the next process that passes `point` do `action`; see documents/faults.py.
+
+        Waits for what is armed there already, and returns whom it has struck before.
+        """
+        armed = self.faults / point
+        wait_until(lambda: not armed.exists(), f"{point} has struck", seconds=90)
+        known = self.strikers(point)
         half = self.faults / f".{point}"
         half.write_text(action)
         half.chmod(0o666)
-        half.rename(self.faults / point)
-
-    def wait_struck(self, point: str, *, known: list[int]) -> int:
-        """Return the process that `point` struck next, after the known ones."""
-        wait_until(lambda: len(self.strikers(point)) > len(known), f"{point} struck", seconds=60)
-        left = list(self.strikers(point))
-        for pid in known:
-            left.remove(pid)
-        return left[0]
+        half.rename(armed)
+        return known
 
     def poison(self, point: str, subject: str, action: str) -> None:
         """Have whoever passes `point` with this subject do `action`, each time."""

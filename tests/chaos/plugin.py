@@ -65,13 +65,13 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         )
     page = config.getoption("--chaos-report")
     if page:
-        chaos.write(Path(page), chaos.as_table(results), _preface())
+        day = datetime.datetime.now(datetime.UTC).date().isoformat()
+        chaos.write(Path(page), results, day=day, preface=_machine())
 
 
-def _preface() -> str:
-    today = datetime.datetime.now(datetime.UTC).date()
+def _machine() -> str:
     memory = psutil.virtual_memory().total / 1024**3
     return (
-        f"Measured on {today} by `make chaos`: {os.cpu_count()} cores ({platform.machine()}), "
-        f"{memory:.0f} GB, other work on the machine."
+        f"By `make chaos`, on {os.cpu_count()} cores ({platform.machine()}) with {memory:.0f} GB "
+        "that were shared with other work. Figures named in a row are medians over its trials."
     )

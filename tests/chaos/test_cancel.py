@@ -13,7 +13,7 @@ from tests.stack import wait_until
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(3600)]
 
 DEAD_SECONDS = 2.0
-STAND_STILL = "sleep 6"
+STAND_STILL = "sleep 4"
 # Where the document is held while somebody cancels it.
 PLACES = (
     "verify.before_promote",
@@ -36,11 +36,10 @@ def test_cancelled_is_cancelled_wherever_it_stands(trials: Trials, scene: Scene)
     for trial in trials:
         for place in trial.random.sample(PLACES, len(PLACES)):
             word = library.word_of(trial.random)
-            struck = scene.installation.strikers(place)
-            scene.installation.arm(place, STAND_STILL)
+            known = scene.installation.arm(place, STAND_STILL)
             drop = scene.drop_documents(place, {f"{word}.txt": f"The word is {word}.".encode()})
             document = next(iter(drop.acknowledged.values()))
-            pid = scene.installation.wait_struck(place, known=struck)
+            pid = scene.installation.wait_struck(place, known=known)
 
             answer = scene.insist("POST", f"documents/{document}/cancel")
 

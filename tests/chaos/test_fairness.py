@@ -50,7 +50,8 @@ def test_a_whale_does_not_delay_the_small(
 def p95_wait(scene: Scene, n: int) -> float:
     """Have `n` workspaces bring a few documents each; return the p95 of the seconds to the end."""
     installation = scene.installation
-    batches = json.loads(installation.manage("shell", "--command", OPEN.format(n=n)))
+    told = installation.manage("shell", "--command", OPEN.format(n=n))
+    batches = json.loads(told.splitlines()[-1])
     command = SMALL.format(n=SMALL_DOCUMENTS, batches=batches)
     installation.manage("shell", "--command", command)
     wait_until(

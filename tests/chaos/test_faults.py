@@ -24,8 +24,8 @@ POINT = re.compile(r'faults\.point\("([a-z_.]+)"')
 FOR_POISON = {"child.in_task"}
 APPS = ("documents", "processing", "dashboard", "config")
 PAUSE_SECONDS = 2
-# So many places share a batch when they are not tried one by one.
-AT_ONCE = 5
+# So many places share a batch: with few trials each place has one action, else all four.
+FEW_AT_ONCE, AT_ONCE = 6, 3
 A_FEW = ("left/one.txt", "left/two.txt")
 
 
@@ -36,15 +36,21 @@ def points() -> list[str]:
     return sorted(found - FOR_POISON)
 
 
-def every_case() -> list[list[tuple[str, str]]]:
-    return [[(point, action)] for point in points() for action in faults.ACTIONS]
-
-
-def few_cases(trial: Trial) -> list[list[tuple[str, str]]]:
-    """Return each place once, with an action by chance, several in one batch."""
-    chosen = [(point, trial.random.choice(faults.ACTIONS)) for point in points()]
-    trial.random.shuffle(chosen)
-    return [chosen[start : start + AT_ONCE] for start in range(0, len(chosen), AT_ONCE)]
+def cases(trial: Trial, *, every_action: bool) -> list[dict[str, str]]:
+    """Return what to arm in each batch: every place, with one action by chance or with all."""
+    chosen: list[dict[str, str]] = []
+    for _ in range(len(faults.ACTIONS) if every_action else 1):
+        places = points()
+        trial.random.shuffle(places)
+        at_once = AT_ONCE if every_action else FEW_AT_ONCE
+        for start in range(0, len(places), at_once):
+            chosen.append(dict.fromkeys(places[start : start + at_once], ""))
+    for place in points():
+        actions = trial.random.sample(faults.ACTIONS, len(faults.ACTIONS))
+        for batch in chosen:
+            if place in batch:
+                batch[place] = actions.pop()
+    return chosen
 
 
 @pytest.mark.promise(
@@ -58,9 +64,9 @@ def test_whatever_happens_wherever_the_batch_ends_complete(
 ) -> None:
     everything = request.config.getoption("--chaos") == "full"
     for trial in trials:
-        for case in every_case() if everything else few_cases(trial):
+        for case in cases(trial, every_action=everything):
             print("struck at", case)
-            strike(scene, trial, dict(case))
+            strike(scene, trial, case)
 
 
 def strike(scene: Scene, trial: Trial, case: dict[str, str]) -> None:
@@ -101,9 +107,8 @@ def by_dying(scene: Scene, oracle: Oracle) -> None:
 
 def by_stopping_a_worker(scene: Scene, oracle: Oracle) -> None:
     """Send SIGTERM to a worker that stands still with a document in its hands."""
-    struck = scene.installation.strikers("extract.before_read")
-    scene.installation.arm("extract.before_read", f"sleep {PAUSE_SECONDS}")
-    pid = scene.installation.wait_struck("extract.before_read", known=struck)
+    known = scene.installation.arm("extract.before_read", f"sleep {PAUSE_SECONDS}")
+    pid = scene.installation.wait_struck("extract.before_read", known=known)
     os.kill(psutil.Process(pid).ppid(), signal.SIGTERM)
 
 

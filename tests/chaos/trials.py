@@ -78,19 +78,37 @@ class Trials:
         self.current_seed = None
 
 
-def as_table(results: list[Trials]) -> str:
-    """Return the rows of docs/reliability.md, in the order of the promises."""
-    lines = [
-        "| | promise | fault | trials | passed | recovery, median / p95 / max | seconds |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for one in sorted(results, key=lambda one: (int(one.promise.number[1:]), one.promise.fault)):
-        promise = one.promise
-        lines.append(
-            f"| {promise.number} | {promise.text} | {promise.fault} | {one.n} | {one.passed} "
-            f"| {_recovery(one)} | {one.seconds:.0f} |"
-        )
-    return "\n".join(lines)
+HEAD = (
+    "| | promise | fault | trials | passed | recovery, median / p95 / max | seconds | on |",
+    "|---|---|---|---|---|---|---|---|",
+)
+
+
+def write(page: Path, results: list[Trials], *, day: str, preface: str) -> None:
+    """Put the results into the page's table, where they replace those of the same fault.
+
+    So the whole of it may be measured in portions; each row says when.
+    """
+    text = page.read_text()
+    before, rest = text.split(BEGIN)
+    table, after = rest.split(END)
+    rows = {_key(line): line for line in table.splitlines() if line.startswith("| R")}
+    rows |= {_key(row): row for row in (_row(one, day) for one in results)}
+    ordered = sorted(rows.values(), key=lambda row: (int(_key(row)[0][1:]), row))
+    lines = [before + BEGIN, preface, "", *HEAD, *ordered, END + after]
+    page.write_text("\n".join(lines))
+
+
+def _key(row: str) -> tuple[str, str]:
+    """Return what a row is about: the promise's number and the fault."""
+    cells = row.split(" | ")
+    return cells[0].strip("| "), cells[2]
+
+
+def _row(one: Trials, day: str) -> str:
+    promise = one.promise
+    cells = (promise.number, promise.text, promise.fault, one.n, one.passed, _recovery(one))
+    return "| " + " | ".join(map(str, (*cells, f"{one.seconds:.0f}", day))) + " |"
 
 
 def _recovery(one: Trials) -> str:
@@ -101,11 +119,3 @@ def _recovery(one: Trials) -> str:
         parts.append(f"{statistics.median(ordered):.1f} / {p95:.1f} / {ordered[-1]:.1f} s")
     parts += [f"{name} {statistics.median(values):.3g}" for name, values in one.notes.items()]
     return ", ".join(parts) or "–"
-
-
-def write(page: Path, table: str, preface: str) -> None:
-    """Replace what stands between the marks of the page."""
-    text = page.read_text()
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    page.write_text(f"{before}{BEGIN}\n{preface}\n\n{table}\n{END}{after}")

@@ -46,6 +46,16 @@ def document(batch: Batch) -> Document:
     return make_stored(batch, CONTENT)
 
 
+def test_what_arrives_while_it_is_cancelled_stays_cancelled(document: Document, user: Any) -> None:
+    batches.cancel(Document.objects.filter(id=document.id), user)
+
+    # Looked at before the cancel, accepted after it.
+    arrivals.accept(document.batch, [document.id])
+
+    assert fresh(document).status == Status.CANCELLED
+    assert not StageRun.objects.filter(document=document).exists()
+
+
 def up_to(document: Document, stage: StageName | None) -> None:
     """Take the document to where this stage is ready."""
     if stage is None:
