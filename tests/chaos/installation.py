@@ -217,6 +217,14 @@ class Installation:
         half.rename(armed)
         return known
 
+    def wait_struck(self, point: str, *, known: list[int]) -> int:
+        """Return the process that `point` struck next, after the known ones."""
+        wait_until(lambda: len(self.strikers(point)) > len(known), f"{point} struck", seconds=60)
+        left = list(self.strikers(point))
+        for pid in known:
+            left.remove(pid)
+        return left[0]
+
     def poison(self, point: str, subject: str, action: str) -> None:
         """Have whoever passes `point` with this subject do `action`, each time."""
         poisoned = self.faults / f"{point}@{subject}"
