@@ -22,7 +22,7 @@ STOP_SECONDS = 30.0
     "R2",
     "A worker killed at any line: its documents finish without a human, p95 within lease + 10 s",
     fault="SIGKILL of a worker at a random moment of a batch",
-    trials=(2, 15),
+    trials=(2, 12),
 )
 def test_a_killed_worker_loses_nothing(trials: Trials, scene: Scene) -> None:
     installation = scene.installation
@@ -50,7 +50,7 @@ def test_a_killed_worker_loses_nothing(trials: Trials, scene: Scene) -> None:
     "R5",
     "Embedded exactly once in effect",
     fault="SIGSTOP of a worker past its lease, then SIGCONT",
-    trials=(1, 10),
+    trials=(1, 8),
 )
 def test_a_worker_that_wakes_up_too_late_changes_nothing(trials: Trials, scene: Scene) -> None:
     installation = scene.installation
@@ -76,7 +76,7 @@ def test_a_worker_that_wakes_up_too_late_changes_nothing(trials: Trials, scene: 
     "R20",
     "A worker told to end gives back what it holds within 30 s and burns no attempt",
     fault="SIGTERM of all workers in mid-batch",
-    trials=(1, 10),
+    trials=(1, 8),
 )
 def test_a_worker_told_to_end_burns_no_attempt(trials: Trials, scene: Scene) -> None:
     installation = scene.installation

@@ -46,7 +46,7 @@ pytestmark = [
 ]
 ONE_WINNER = "Of those who settle a run, exactly one wins"
 # An order that is forced is the same each time; one that is not needs luck, and so more trials.
-FORCED, FREE = (4, 30), (10, 200)
+FORCED, FREE = (4, 20), (10, 100)
 
 
 @pytest.mark.promise(

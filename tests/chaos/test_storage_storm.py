@@ -74,7 +74,7 @@ def storm_scene(
     "R10",
     "Storage in trouble: everything finishes",
     fault="30 % refused, time-outs, resets, bodies cut short, stale HEADs; then a long outage",
-    trials=(1, 3),
+    trials=(1, 2),
 )
 def test_everything_outlasts_the_storm(
     trials: Trials,

@@ -36,7 +36,7 @@ from tests.processing.search_library import MODEL, NORTH, CompassEmbedder
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(1800)]
 NOTHING = "A stranger gets nothing of another workspace: 404, and none of its bytes"
-N = (2, 20)
+N = (2, 10)
 STEPS = 60
 READING = ("get", "head")
 CLOSE_NOT_FOUND = 4404

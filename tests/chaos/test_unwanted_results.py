@@ -39,7 +39,7 @@ pytestmark = [
     pytest.mark.parametrize("how", ["cancel", "delete", "reprocess"]),
 ]
 ONE_WINNER = "Of those who settle a run, exactly one wins"
-FORCED, FREE = (4, 30), (10, 200)
+FORCED, FREE = (4, 20), (10, 100)
 
 
 def work_to_call_off(trial: Trial, how: str) -> Work:

@@ -26,7 +26,7 @@ from tests.factories import make_batch
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(1800)]
 REFUSED = "No other bytes are accepted than those that were declared"
-N = (3, 40)
+N = (3, 20)
 BELLS = turns.Bells(ring=lambda stage: None, ring_quarantine=lambda: None)
 
 
