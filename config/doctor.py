@@ -20,6 +20,7 @@ from django.db.migrations.executor import MigrationExecutor
 from config.local_services import require_pgvector, urls
 from config.start_error import StartError
 from config.supervisor import is_loopback
+from documents import faults
 from documents.errors import SluiceError
 from documents.storage import get_storage
 from processing import reading
@@ -200,6 +201,9 @@ def _settings() -> str:
             f"SECRET_KEY has {len(settings.SECRET_KEY)} characters",
             f"Use at least {MIN_SECRET_KEY} random ones: signed URLs depend on it.",
         )
+    if faults.are_armed():
+        advice = f"Unset {faults.FOLDER_VARIABLE}: it is for failure tests."
+        raise DoctorError("files in a folder may kill any process", advice)
     reachable = not is_loopback(settings.HOST) or not settings.EMBEDDED
     if settings.DEBUG and reachable:
         raise DoctorError("DEBUG is on where others can reach it", "Unset DEBUG.")

@@ -45,6 +45,11 @@ def point(name: str, subject: str = "") -> None:
         _strike(name, subject)
 
 
+def are_armed() -> bool:
+    """Return whether this process looks for armed places at all."""
+    return bool(_folder)
+
+
 def arrange_commits(on_commit: Callable[[Callable[[], None]], None]) -> None:
     """Say how to run something once the current transaction has committed."""
     _after_commit[:] = [on_commit]

@@ -14,6 +14,7 @@ from pytest_django import Settings
 
 from config import doctor
 from config.doctor import Level
+from documents import faults
 from documents.storage.local import LocalStorage
 from processing.models import Worker
 from tests.factories import make_workspace
@@ -164,6 +165,12 @@ def test_unsafe_settings_are_named(
         setattr(settings, name, value)
 
     assert look()["Settings"].level == level
+
+
+def test_armed_failure_tests_are_named(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faults, "_folder", "/anywhere")
+
+    assert look()["Settings"].level == Level.FAIL
 
 
 def test_full_disk_is_told_before_it_hurts(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
