@@ -16,7 +16,7 @@ import random
 import statistics
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -93,10 +93,26 @@ def write(page: Path, results: list[Trials], *, day: str, preface: str) -> None:
     before, rest = text.split(BEGIN)
     table, after = rest.split(END)
     rows = {_key(line): line for line in table.splitlines() if line.startswith("| R")}
-    rows |= {_key(row): row for row in (_row(one, day) for one in results)}
+    rows |= {_key(row): row for row in (_row(one, day) for one in _joined(results))}
     ordered = sorted(rows.values(), key=lambda row: (int(_key(row)[0][1:]), row))
     lines = [before + BEGIN, preface, "", *HEAD, *ordered, END + after]
     page.write_text("\n".join(lines))
+
+
+def _joined(results: list[Trials]) -> list[Trials]:
+    """Return one for each fault: a test with parameters tries the same one several times."""
+    joined: dict[tuple[str, str], Trials] = {}
+    for one in results:
+        key = (one.promise.number, one.promise.fault)
+        if key not in joined:
+            joined[key] = replace(one, recoveries=[], notes={}, n=0, passed=0, seconds=0.0)
+        whole = joined[key]
+        whole.n, whole.passed = whole.n + one.n, whole.passed + one.passed
+        whole.seconds += one.seconds
+        whole.recoveries += one.recoveries
+        for name, values in one.notes.items():
+            whole.notes[name] = whole.notes.get(name, []) + values
+    return list(joined.values())
 
 
 def _key(row: str) -> tuple[str, str]:
