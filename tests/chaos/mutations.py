@@ -108,6 +108,11 @@ MOVE_LOCKS_ALL = Edit(
 MOVE_MOVES_ALL = Edit(
     "documents.models", "return self.filter(status__in=sources(to)).update(", "return self.update("
 )
+ACCEPTS_ALL = Edit(
+    "documents.services.arrivals",
+    "id__in=document_ids, status=Status.AWAITING)",
+    "id__in=document_ids)",
+)
 TWO_TRANSACTIONS = Edit(
     "processing.leases",
     '        _fence(lease, "done")\n',
@@ -170,11 +175,16 @@ MUTATIONS = (
         "While claims take turns, each sees what the one before took; and a run that somebody "
         "else has locked is skipped before its state is asked for again.",
     ),
-    Mutation("a move locks documents whatever their state", TWO_COMPLETES, (MOVE_LOCKS_ALL,)),
+    Mutation(
+        "a move locks documents whatever their state",
+        TWO_COMPLETES,
+        (ACCEPTS_ALL, MOVE_LOCKS_ALL),
+        "A complete asks for what is awaited, and would find the others' work done anyway.",
+    ),
     Mutation(
         "a move moves documents whatever their state",
         TWO_COMPLETES,
-        (MOVE_LOCKS_ALL, MOVE_MOVES_ALL),
+        (ACCEPTS_ALL, MOVE_LOCKS_ALL, MOVE_MOVES_ALL),
         "Only documents that may move are locked, so the second condition finds nothing to "
         "refuse; alone, the first one's loss is noticed by the count and answered 500.",
     ),
