@@ -48,14 +48,17 @@ def _write_once(path: Path, text: str) -> None:
     os.unlink(written)
 
 
-def django_database(url: str, *, pool_size: int) -> dict[str, Any]:
+def django_database(url: str, *, pool_size: int, stalled_seconds: int) -> dict[str, Any]:
     """Return Django's DATABASES entry for a libpq URL, Unix sockets included.
 
     The pool serves threaded web processes; workers and commands hold their own
     few connections. A pooled connection is checked before use, so that a
-    database restart costs a reconnect and not a failed request.
+    database restart costs a reconnect and not a failed request. A process that stands
+    still in a transaction, such as one on a frozen machine, is thrown out after
+    `stalled_seconds`: nobody else could have what it locked.
     """
     given: dict[str, Any] = dict(conninfo_to_dict(url))
+    limit = f"-c idle_in_transaction_session_timeout={stalled_seconds}s"
     options: dict[str, Any] = {
         "connect_timeout": 5,
         "application_name": "sluice",
@@ -64,6 +67,7 @@ def django_database(url: str, *, pool_size: int) -> dict[str, Any]:
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "tcp_user_timeout": 20_000,
+        "options": f"{limit} {given.pop('options', '')}".strip(),
     }
     if pool_size:
         options["pool"] = {

@@ -87,8 +87,14 @@ TEMPLATES = [
 
 # --- database and broker ------------------------------------------------------
 
+# Who stands still for so long in a transaction, or while leading, loses its session.
+STALLED_SECONDS = env.int("STALLED_SECONDS", 15)
 DATABASES = {
-    "default": django_database(DATABASE_URL, pool_size=env.int("DATABASE_POOL_SIZE", 0)),
+    "default": django_database(
+        DATABASE_URL,
+        pool_size=env.int("DATABASE_POOL_SIZE", 0),
+        stalled_seconds=STALLED_SECONDS,
+    ),
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 MINIMUM_PGVECTOR = (0, 8, 4)

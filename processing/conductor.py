@@ -128,7 +128,10 @@ class Conductor:
             cursor.execute(
                 "select set_config('tcp_keepalives_idle', '10', false), "
                 "set_config('tcp_keepalives_interval', '5', false), "
-                "set_config('tcp_keepalives_count', '3', false)"
+                "set_config('tcp_keepalives_count', '3', false), "
+                # Nor one that is frozen: who leads says something five times a second.
+                "set_config('idle_session_timeout', %s, false)",
+                [f"{settings.STALLED_SECONDS}s"],
             )
             cursor.execute(
                 "select pg_try_advisory_lock(%s, %s), "

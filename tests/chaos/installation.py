@@ -34,6 +34,7 @@ LADDER = (1, 1, 2, 2, 3)
 QUICK = {
     "LEASE_SECONDS": f"{LEASE_SECONDS}",
     "HEARTBEAT_SECONDS": "1",
+    "STALLED_SECONDS": "4",
     "RETRY_LADDER_SECONDS": ",".join(map(str, LADDER)),
     "UPLOAD_IDLE_SECONDS": "2",
     "SWEEP_SECONDS": "2",
@@ -192,6 +193,11 @@ class Installation:
         )
         by_pid = {self.pid(name): name for name in self.names("conductor")}
         return by_pid.get(rows[0][0]) if rows else None
+
+    def wait_leader(self) -> str:
+        """Return the name of the conductor that leads, once one does."""
+        wait_until(lambda: self.leader() is not None, "a conductor leads", seconds=60)
+        return self.leader() or ""
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.postgres.url, autocommit=True) as connection:

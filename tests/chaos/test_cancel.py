@@ -13,7 +13,7 @@ from tests.stack import wait_until
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(3600)]
 
 DEAD_SECONDS = 2.0
-STAND_STILL = "sleep 4"
+STAND_STILL = "sleep 3"
 # Where the document is held while somebody cancels it.
 PLACES = (
     "verify.before_promote",

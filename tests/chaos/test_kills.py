@@ -73,6 +73,37 @@ def test_a_worker_that_wakes_up_too_late_changes_nothing(trials: Trials, scene: 
 
 
 @pytest.mark.promise(
+    "R2",
+    "A conductor that leads and stands still is replaced",
+    fault="SIGSTOP of the leading conductor in mid-batch",
+    trials=(1, 5),
+)
+def test_a_leader_that_stands_still_is_replaced(trials: Trials, scene: Scene) -> None:
+    installation = scene.installation
+    for trial in trials:
+        drop = scene.drop(trial)
+        oracle = scene.watch(drop)
+        scene.wait_searchable(drop.batch, trial.random.randrange(DOCUMENTS // 2))
+
+        frozen = installation.wait_leader()
+        installation.signal(frozen, signal.SIGSTOP)
+        struck = time.monotonic()
+        try:
+            wait_until(
+                lambda frozen=frozen: installation.leader() not in {None, frozen},  # type: ignore[misc]
+                "another conductor leads",
+                seconds=60,
+            )
+            trial.recovered(time.monotonic() - struck)
+            # Without the frozen one, which still believes to lead.
+            drop.wait()
+            oracle.wait_finished()
+        finally:
+            installation.signal(frozen, signal.SIGCONT)
+        scene.settle(oracle)
+
+
+@pytest.mark.promise(
     "R20",
     "A worker told to end gives back what it holds within 30 s and burns no attempt",
     fault="SIGTERM of all workers in mid-batch",
