@@ -84,7 +84,7 @@ class Conductor:
         self._duties = [
             Duty("number", TICK_SECONDS, self._number),
             Duty("ring", 1.0, ring_due),
-            Duty("reap", 5.0, self._reap),
+            Duty("reap", 2.0, self._reap),
             Duty("sweep", settings.SWEEP_SECONDS, sweep),
             Duty("tidy", 3600.0, get_storage().sweep),
             Duty("dispose", 5.0, disposal.work_off),

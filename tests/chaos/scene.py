@@ -62,10 +62,10 @@ class Scene:
             lambda: self.searchable(batch) >= n, f"{n} documents are searchable", seconds=seconds
         )
 
-    def settle(self, oracle: Oracle) -> None:
+    def settle(self, oracle: Oracle, seconds: float = 180) -> None:
         """Wait for the end of a batch, and hold everything against what is known of it."""
         oracle.drop.wait()
-        oracle.wait_finished()
+        oracle.wait_finished(seconds)
         problems = oracle.problems()
         assert not problems, "\n".join(problems)
 

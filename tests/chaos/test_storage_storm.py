@@ -93,7 +93,7 @@ def test_everything_outlasts_the_storm(
         proxy.set(outage="refused")
         time.sleep(outage_seconds)  # The outage itself, not a wait for something.
         proxy.set(**STORM, **LENGTHS)
-        storm_scene.settle(oracle)
+        storm_scene.settle(oracle, seconds=600)
         proxy.set()
     met = proxy.counts()
     assert all(met.get(name) for name in STORM), met
