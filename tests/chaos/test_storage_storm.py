@@ -58,8 +58,7 @@ def storm_scene(
         S3_ADDRESSING_STYLE="path",
         S3_READ_SECONDS="2",
         # Enough attempts to outlast the outage, as the ladder of hours is in production.
-        RETRY_LADDER_SECONDS="1,2,3,5,15",
-        MAX_ATTEMPTS="80",
+        MAX_ATTEMPTS="300",
     )
     try:
         installation.start()
