@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(3600)]
     "R15",
     "A closed tab: what arrived is found and finished, what did not gives its quota back",
     fault="closed before the bytes, in the midst of them, before complete, after complete",
-    trials=(1, 6),
+    trials=(1, 4),
 )
 def test_a_closed_tab_leaves_nothing_half(trials: Trials, scene: Scene) -> None:
     for trial in trials:

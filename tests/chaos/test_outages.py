@@ -22,7 +22,7 @@ HONEST = {200, 201, 409, 412, 503}
     "R1",
     "No acknowledged upload is lost",
     fault="SIGKILL of PostgreSQL right after the answer",
-    trials=(2, 10),
+    trials=(2, 6),
 )
 def test_what_was_acknowledged_outlives_the_database(trials: Trials, scene: Scene) -> None:
     installation = scene.installation
@@ -41,7 +41,7 @@ def test_what_was_acknowledged_outlives_the_database(trials: Trials, scene: Scen
     "R1",
     "No acknowledged upload is lost",
     fault="SIGKILL of web at each place of presign and complete",
-    trials=(1, 3),
+    trials=(1, 2),
 )
 def test_what_was_acknowledged_outlives_the_web(trials: Trials, scene: Scene) -> None:
     places = (
@@ -65,7 +65,7 @@ def test_what_was_acknowledged_outlives_the_web(trials: Trials, scene: Scene) ->
     "R3",
     "Redis is a doorbell: emptied, stopped, started empty, everything finishes",
     fault="FLUSHALL, then SIGKILL, away, and back without its memory",
-    trials=(1, 3),
+    trials=(1, 2),
 )
 def test_redis_may_forget_everything(trials: Trials, scene: Scene, outage_seconds: float) -> None:
     installation = scene.installation
@@ -90,7 +90,7 @@ def test_redis_may_forget_everything(trials: Trials, scene: Scene, outage_second
     "R3",
     "Without Redis the work goes on at half its speed or better",
     fault="the same batch with Redis and without",
-    trials=(1, 3),
+    trials=(1, 2),
 )
 def test_work_keeps_its_pace_without_redis(trials: Trials, scene: Scene) -> None:
     for trial in trials:
@@ -113,7 +113,7 @@ def test_work_keeps_its_pace_without_redis(trials: Trials, scene: Scene) -> None
     "PostgreSQL killed and away: nothing acknowledged is lost, all are back within 10 s, "
     "meanwhile 503 with Retry-After and never 500",
     fault="SIGKILL of the whole server in mid-batch, down for seconds",
-    trials=(1, 4),
+    trials=(1, 2),
 )
 def test_everybody_survives_the_database(
     trials: Trials, scene: Scene, outage_seconds: float

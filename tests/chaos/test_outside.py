@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(3600)]
     "R22",
     "Nothing speaks to the outside",
     fault="every connection beyond this machine refused and recorded, in every process",
-    trials=(1, 3),
+    trials=(1, 2),
 )
 def test_nothing_tries_to_leave_the_machine(trials: Trials, scene: Scene) -> None:
     for trial in trials:

@@ -27,7 +27,7 @@ MOST_CRASHES = 3
     "R9",
     "Poison dies alone, with a reason, after three crashes at most; its 200 neighbours finish",
     fault="a segfault, endless memory, an endless loop, a zip bomb, a huge image, billion laughs",
-    trials=(1, 2),
+    trials=(1, 1),
 )
 def test_poison_dies_alone(trials: Trials, scene: Scene, request: pytest.FixtureRequest) -> None:
     n = 200 if request.config.getoption("--chaos") == "full" else 40

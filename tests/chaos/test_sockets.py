@@ -15,7 +15,7 @@ LOST_SHARE = 0.3
     "R14",
     "A page ends where the database is, and misses nothing",
     fault="3 of 10 frames lost, connections broken, old numbers, the leading conductor killed",
-    trials=(1, 6),
+    trials=(1, 4),
 )
 def test_a_page_that_loses_frames_and_connections_misses_nothing(
     trials: Trials, scene: Scene
