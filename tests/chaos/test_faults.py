@@ -26,7 +26,7 @@ FOR_POISON = {"child.in_task"}
 APPS = ("documents", "processing", "dashboard", "config")
 PAUSE_SECONDS = 2
 # So many places share a batch: with few trials each place has one action, else all four.
-FEW_AT_ONCE, AT_ONCE = 6, 4
+AT_ONCE = 6
 A_FEW = ("left/one.txt", "left/two.txt")
 
 
@@ -43,9 +43,8 @@ def cases(chance: random.Random, *, every_action: bool) -> list[dict[str, str]]:
     for _ in range(len(faults.ACTIONS) if every_action else 1):
         places = points()
         chance.shuffle(places)
-        at_once = AT_ONCE if every_action else FEW_AT_ONCE
-        for start in range(0, len(places), at_once):
-            chosen.append(dict.fromkeys(places[start : start + at_once], ""))
+        for start in range(0, len(places), AT_ONCE):
+            chosen.append(dict.fromkeys(places[start : start + AT_ONCE], ""))
     for place in points():
         actions = chance.sample(faults.ACTIONS, len(faults.ACTIONS))
         for batch in chosen:
