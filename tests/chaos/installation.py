@@ -73,6 +73,7 @@ class Installation:
         self._workers = workers
         self._children: dict[str, children.Child] = {}
         self._held_down: set[str] = set()
+        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
         self._ending = threading.Event()
         self._keeper = threading.Thread(target=self._keep_alive, name="keeper", daemon=True)
 
@@ -120,6 +121,8 @@ class Installation:
             self._keeper.join()
         for name in self._children:
             self.signal(name, signal.SIGCONT)
+        if self._connection is not None:
+            self._connection.close()
         children.stop_all(self._children.values(), 6)
         self.redis.stop()
         self.postgres.stop()
@@ -200,8 +203,18 @@ class Installation:
         return self.leader() or ""
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.postgres.url, autocommit=True) as connection:
-            return connection.execute(query, values).fetchall()
+        """Ask the database; over one connection, because tests ask many times a second."""
+        try:
+            return self._ask(query, values)
+        except psycopg.OperationalError:
+            # The server was killed since, and whoever asks now wants the new one.
+            self._connection = None
+            return self._ask(query, values)
+
+    def _ask(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        if self._connection is None:
+            self._connection = psycopg.connect(self.postgres.url, autocommit=True)
+        return self._connection.execute(query, values).fetchall()
 
     def execute(self, statement: str, *values: Any) -> None:
         with psycopg.connect(self.postgres.url, autocommit=True) as connection:
