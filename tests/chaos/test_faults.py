@@ -26,7 +26,7 @@ FOR_POISON = {"child.in_task"}
 APPS = ("documents", "processing", "dashboard", "config")
 PAUSE_SECONDS = 2
 # So many places share a batch: with few trials each place has one action, else all four.
-AT_ONCE = 6
+AT_ONCE = 8
 A_FEW = ("left/one.txt", "left/two.txt")
 
 
