@@ -5,6 +5,7 @@ import random
 import re
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ POINT = re.compile(r'faults\.point\("([a-z_.]+)"')
 FOR_POISON = {"child.in_task"}
 APPS = ("documents", "processing", "dashboard", "config")
 PAUSE_SECONDS = 2
+MOST_STOPS = 5
 # So many places share a batch: with few trials each place has one action, else all four.
 AT_ONCE = 8
 A_FEW = ("left/one.txt", "left/two.txt")
@@ -107,10 +109,22 @@ def by_dying(scene: Scene, oracle: Oracle) -> None:
 
 
 def by_stopping_a_worker(scene: Scene, oracle: Oracle) -> None:
-    """Send SIGTERM to a worker that stands still with a document in its hands."""
-    known = scene.installation.arm("extract.before_read", f"sleep {PAUSE_SECONDS}")
-    pid = scene.installation.wait_struck("extract.before_read", known=known)
-    os.kill(psutil.Process(pid).ppid(), signal.SIGTERM)
+    """Send SIGTERM to a worker that stands still with a document in its hands.
+
+    Again with another document when it was killed by something else before it gave it back.
+    """
+    installation = scene.installation
+    before = installation.struck("hand_back.before_commit")
+    for at in range(MOST_STOPS):
+        known = installation.arm("extract.before_read", f"sleep {PAUSE_SECONDS}")
+        content = f"Stopped {at} beside {oracle.drop.batch}".encode()
+        scene.drop_documents("Stopped", {f"stopped-{at}.txt": content})
+        pid = installation.wait_struck("extract.before_read", known=known)
+        with suppress(psutil.NoSuchProcess, ProcessLookupError):
+            os.kill(psutil.Process(pid).ppid(), signal.SIGTERM)
+        wait_until(lambda pid=pid: not psutil.pid_exists(pid), "it has ended")  # type: ignore[misc]
+        if installation.struck("hand_back.before_commit") > before:
+            return
 
 
 def by_closing_the_tab(scene: Scene, oracle: Oracle) -> None:
