@@ -5,8 +5,8 @@ from django.db import InterfaceError, InternalError, OperationalError
 
 # https://www.postgresql.org/docs/18/errcodes-appendix.html: connection lost; out of disk,
 # memory or connections; shut down, crashed or starting up; trouble of its system; read-only,
-# as a replica is that was asked too soon.
-AWAY = ("08", "53", "57P", "58", "25006")
+# as a replica is that was asked too soon; thrown out for standing still (STALLED_SECONDS).
+AWAY = ("08", "53", "57P", "58", "25006", "25P03")
 
 
 def is_database_away(error: BaseException) -> bool:

@@ -34,7 +34,7 @@ LADDER = (1, 1, 2, 2, 3)
 QUICK = {
     "LEASE_SECONDS": f"{LEASE_SECONDS}",
     "HEARTBEAT_SECONDS": "1",
-    "STALLED_SECONDS": "4",
+    "STALLED_SECONDS": "8",
     "RETRY_LADDER_SECONDS": ",".join(map(str, LADDER)),
     "UPLOAD_IDLE_SECONDS": "2",
     "SWEEP_SECONDS": "2",

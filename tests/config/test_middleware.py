@@ -47,6 +47,7 @@ def client() -> Client:
         caused(OperationalError, "57P03"),
         caused(OperationalError, "40P01"),
         caused(InternalError, "25006"),
+        caused(InternalError, "25P03"),
         redis.ConnectionError("refused"),
         redis.TimeoutError("nothing came"),
         redis.ResponseError("OOM command not allowed when used memory > 'maxmemory'."),
