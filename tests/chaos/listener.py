@@ -2,6 +2,7 @@
 
 import json
 import random
+import socket
 import threading
 import time
 from contextlib import suppress
@@ -53,7 +54,9 @@ class Listener(threading.Thread):
     def drop(self) -> None:
         """Break the connection, as a train in a tunnel does."""
         if self._socket is not None:
-            self._socket.socket.close()
+            # Not close: whoever waits in a read of a closed socket waits on.
+            with suppress(OSError):
+                self._socket.socket.shutdown(socket.SHUT_RDWR)
 
     def forget(self, number: int) -> None:
         """Go back to an old number, as a page that slept does."""
@@ -73,20 +76,20 @@ class Listener(threading.Thread):
             open_timeout=5,
             close_timeout=1,
             proxy=None,
-        ) as socket:
-            self._socket = socket
+        ) as line:
+            self._socket = line
             self.connections += 1
-            socket.send(json.dumps({"since": self.at}))
+            line.send(json.dumps({"since": self.at}))
             while not self._ending.is_set():
                 try:
-                    frame = json.loads(socket.recv(timeout=HEAR_SECONDS))
+                    frame = json.loads(line.recv(timeout=HEAR_SECONDS))
                 except TimeoutError:
                     continue
                 is_relayed = "progress" in frame
                 if is_relayed and self._chance.random() < self._loses:
                     continue
                 if self._hear(frame):
-                    socket.send(json.dumps({"since": self.at}))
+                    line.send(json.dumps({"since": self.at}))
                 self.known_at.append((time.time(), self.at))
 
     def _hear(self, frame: dict[str, Any]) -> bool:
