@@ -103,9 +103,11 @@ class Conductor:
             try:
                 self._step()
             except Exception as error:
-                if not is_database_away(error):
+                if is_database_away(error):
+                    log.warning("database_away", error=str(error))
+                else:
                     log.exception("conductor_broke")
-                self._begin_anew(error)
+                self._begin_anew()
         self._leave()
 
     def _step(self) -> None:
@@ -157,9 +159,8 @@ class Conductor:
         """Take no lease back yet: the database that was away kept the workers from beating."""
         self._reap_from = max(self._reap_from, time.monotonic() + seconds)
 
-    def _begin_anew(self, error: Exception) -> None:
+    def _begin_anew(self) -> None:
         """Go on with a new session, as one who stands by."""
-        log.warning("database_away", error=str(error))
         self._spare_the_workers(settings.LEASE_SECONDS)
         self.is_leader = False
         connection.close()

@@ -10,7 +10,6 @@ import json
 import os
 from collections import Counter
 from typing import Any
-from uuid import UUID
 
 import numpy as np
 
@@ -25,7 +24,6 @@ from tests.stack import wait_until
 
 # Two runs of one model in differently filled calls differ in the last bits of bf16.
 SAME_VECTOR = 0.999
-READ = 1024 * 1024
 
 
 class Oracle:
@@ -268,8 +266,3 @@ class Oracle:
 
     def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         return self._installation.rows(query, *values)
-
-
-def ids(oracle: Oracle) -> list[UUID]:
-    """Return the documents of the batch that were acknowledged."""
-    return [UUID(document_id) for document_id in oracle.drop.acknowledged.values()]
