@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 # Everything here starts three times as fast from compiled modules.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help run test chaos check fmt lock clean env env-dev
+.PHONY: help run test chaos uploads check fmt lock clean env env-dev
 
 # An environment that is fresh answers for itself; looking for a Python costs more.
 ifeq ($(origin PYTHON),undefined)
@@ -33,6 +33,9 @@ test: env-dev  ## Run every test; ARGS goes to pytest: make test ARGS="tests/con
 
 chaos: env-dev  ## Try every promise of docs/reliability.md many times, about an hour; ARGS goes to pytest
 	@$(BIN)/python -m pytest tests/chaos --chaos=full --chaos-report=docs/reliability.md $(ARGS)
+
+uploads: env-dev  ## Put thousands of documents through a real browser, on bad days too; ARGS goes to pytest
+	@$(BIN)/python -m pytest tests/browser/test_thousands.py --chaos=full --chaos-report=docs/uploads.md $(ARGS)
 
 check: env-dev  ## Lint, types, import rules, migrations, deployment check
 	@$(BIN)/ruff check --quiet .

@@ -35,10 +35,10 @@ class FaultyStorage:
 
 
 @contextmanager
-def proxied(upstream: str, *, seed: int = 1) -> Iterator[FaultyStorage]:
+def proxied(upstream: str, *, seed: int = 1, only: str = "") -> Iterator[FaultyStorage]:
     """Run a proxy before the store until the context ends."""
     command = [sys.executable, "-m", "tests.chaos.storage_proxy"]
-    command += ["--upstream", upstream, "--seed", str(seed)]
+    command += ["--upstream", upstream, "--seed", str(seed), "--only", only]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

@@ -72,6 +72,6 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 def _machine() -> str:
     memory = psutil.virtual_memory().total / 1024**3
     return (
-        f"By `make chaos`, on {os.cpu_count()} cores ({platform.machine()}) with {memory:.0f} GB "
+        f"On {os.cpu_count()} cores ({platform.machine()}) with {memory:.0f} GB "
         "that were shared with other work. Figures named in a row are medians over its trials."
     )

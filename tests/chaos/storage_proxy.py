@@ -1,4 +1,4 @@
-"""A proxy between Sluice and an S3 store that breaks what it is told to break.
+"""A proxy before a store, or before a whole Sluice, that breaks what it is told to break.
 
     python -m tests.chaos.storage_proxy --listen 0 --upstream http://127.0.0.1:9000 \
         --control 0 --seed 1
@@ -6,6 +6,8 @@
 prints {"listen": PORT, "control": PORT} once it listens, and ends with its parent.
 Requests pass unchanged, the Host header too, so that signatures stay valid: Sluice's
 S3_ENDPOINT_URL is the proxy's address. Each connection carries one request.
+
+Before a whole Sluice, `--only "PUT /storage/"` spares all other requests, and sockets pass.
 
     PUT /faults   {"unavailable": 0.3, "timeout_seconds": 5}; what is not named is off
     GET /counts   {"requests": 120, "unavailable": 37, ...}: what was done so far
@@ -43,6 +45,12 @@ SLOW_DOWN = (
     b'<?xml version="1.0" encoding="UTF-8"?>'
     b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 )
+EXPIRED = (
+    b'<?xml version="1.0" encoding="UTF-8"?>'
+    b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
+)
+# What is answered by the proxy itself, with the whole request read first.
+REFUSALS = {"unavailable": (503, SLOW_DOWN), "expired": (403, EXPIRED)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,7 @@ class Faults:
     """
 
     unavailable: float = 0  # 503 SlowDown.
+    expired: float = 0  # 403, as for a link that ran out; without CORS headers, as stores do.
     timeout: float = 0  # Silence, then the connection ends.
     reset: float = 0  # Reset before anything is passed on.
     reset_request: float = 0  # Reset after half of what the client sends.
@@ -66,7 +75,7 @@ class Faults:
     outage: Literal["", "refused", "unavailable"] = ""
 
     SHARES = (
-        *("unavailable", "timeout", "reset", "reset_request"),
+        *("unavailable", "expired", "timeout", "reset", "reset_request"),
         *("reset_response", "short_read", "missing_head", "old_head"),
     )
 
@@ -94,6 +103,8 @@ class Proxy:
 
     upstream: tuple[str, int]
     rng: random.Random
+    # Method and beginning of the path of the requests that may meet a fault.
+    only: str = ""
     faults: Faults = Faults()
     counts: Counter[str] = field(default_factory=Counter)
     # By path: the last answer to HEAD, and until when a replaced one is still given.
@@ -104,6 +115,9 @@ class Proxy:
         """Carry one request."""
         try:
             request = await Message.read(reader)
+            if not f"{request.method} {request.path}".startswith(self.only):
+                await self._pass(request, reader, writer)
+                return
             self.counts["requests"] += 1
             # Drawn in an outage too, so that the same requests meet the same faults after it.
             fault = self.faults.choose(self.rng.random())
@@ -114,12 +128,32 @@ class Proxy:
         finally:
             await close(writer)
 
+    async def _pass(self, request: Message, reader: Reader, writer: Writer) -> None:
+        """Carry a request that nothing may happen to, or a socket until it ends."""
+        if not request.header("Upgrade"):
+            await self._exchange(request, "", reader, writer)
+            return
+        there, back = await asyncio.open_connection(*self.upstream, limit=HEAD_BYTES)
+        try:
+            await send(back, request.head)
+            ways = {
+                asyncio.create_task(pass_on(reader, back, None)),
+                asyncio.create_task(pass_on(there, writer, None)),
+            }
+            _, pending = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            for way in pending:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+        finally:
+            await close(back)
+
     async def _answer(self, request: Message, fault: str, reader: Reader, writer: Writer) -> None:
-        if fault == "unavailable":
+        if fault in REFUSALS:
             self.counts[fault] += 1
             if not request.header("Expect"):
                 await pass_on(reader, None, request.length)
-            await send(writer, answer_of(503, SLOW_DOWN, "application/xml"))
+            status, body = REFUSALS[fault]
+            await send(writer, answer_of(status, body, "application/xml"))
         elif fault == "timeout":
             self.counts[fault] += 1
             await asyncio.sleep(self.faults.timeout_seconds)
@@ -252,10 +286,11 @@ def _port(server: asyncio.Server) -> int:
     return int(server.sockets[0].getsockname()[1])
 
 
-async def run(upstream: str, listen: int, control: int, seed: int) -> None:
+async def run(upstream: str, listen: int, control: int, *, seed: int, only: str) -> None:
     """Serve until the parent is gone."""
     parts = urlsplit(upstream)
-    proxy = Proxy((parts.hostname or "127.0.0.1", parts.port or 80), random.Random(seed))
+    address = (parts.hostname or "127.0.0.1", parts.port or 80)
+    proxy = Proxy(address, random.Random(seed), only)
     gate = Gate(proxy, listen)
     signal_when_parent_dies(signal.SIGTERM)
     await gate.apply(Faults())
@@ -270,8 +305,9 @@ def main() -> None:
     parser.add_argument("--upstream", required=True, help="the store, http://127.0.0.1:9000")
     parser.add_argument("--control", type=int, default=0, help="the port for /faults and /counts")
     parser.add_argument("--seed", type=int, default=0, help="of what meets which fault")
+    parser.add_argument("--only", default="", help='what may meet a fault, as "PUT /storage/"')
     given = parser.parse_args()
-    asyncio.run(run(given.upstream, given.listen, given.control, given.seed))
+    asyncio.run(run(given.upstream, given.listen, given.control, seed=given.seed, only=given.only))
 
 
 if __name__ == "__main__":

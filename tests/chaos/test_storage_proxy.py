@@ -237,3 +237,25 @@ def test_proxy_ends_with_its_parent(options: S3Options) -> None:
 
     gone, _ = psutil.wait_procs([process], timeout=10)
     assert gone == [process]
+
+
+def test_a_link_is_said_to_have_expired(storage: S3Storage, proxy: FaultyStorage, key: str) -> None:
+    put = presign(storage, key, BODY)
+    proxy.set(expired=1)
+
+    refused = send(HERE, "PUT", put.url, BODY, put.headers)
+
+    assert (refused.status, b"expired" in refused.body) == (403, True)
+    proxy.set()
+    assert storage.stat(key) is None
+
+
+def test_what_is_not_meant_is_spared(options: S3Options, key: str) -> None:
+    with proxied(options.endpoint_url, only="PUT ") as proxy:
+        behind = S3Storage(dataclasses.replace(options, endpoint_url=proxy.url))
+        proxy.set(unavailable=1)
+
+        assert behind.stat(key) is None
+        put = presign(behind, key, BODY)
+        assert send(HERE, "PUT", put.url, BODY, put.headers).status == 503
+        assert proxy.counts()["requests"] == 1

@@ -13,12 +13,14 @@ A failure names the seed of its trial; CHAOS_SEED=<seed> tries that one first.
 """
 
 import random
+import re
 import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+ROW = re.compile(r"\| [A-Z]\d+ \|")
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
@@ -92,9 +94,9 @@ def write(page: Path, results: list[Trials], *, day: str, preface: str) -> None:
     text = page.read_text()
     before, rest = text.split(BEGIN)
     table, after = rest.split(END)
-    rows = {_key(line): line for line in table.splitlines() if line.startswith("| R")}
+    rows = {_key(line): line for line in table.splitlines() if ROW.match(line)}
     rows |= {_key(row): row for row in (_row(one, day) for one in _joined(results))}
-    ordered = sorted(rows.values(), key=lambda row: (int(_key(row)[0][1:]), row))
+    ordered = sorted(rows.values(), key=lambda row: (_key(row)[0][0], int(_key(row)[0][1:]), row))
     lines = [before + BEGIN, preface, "", *HEAD, *ordered, END + after]
     page.write_text("\n".join(lines))
 

@@ -1,0 +1,96 @@
+"""What a page does while thousands of documents go through it: bytes, memory, pauses."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from playwright.sync_api import CDPSession, Page, Request, Response
+
+PUT_PATH = re.compile(r"/incoming/")
+# Buffered, so that what happened before the observer is told as well.
+WATCH_PAUSES = """
+window.__pauses = [];
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) window.__pauses.push(entry.duration);
+}).observe({ type: "longtask", buffered: true });
+"""
+
+
+@dataclass(slots=True)
+class Watched:
+    """One upload under observation, over all the tabs it takes.
+
+    `stored` counts accepted PUTs by object, `refused` the others by status, 0 for none.
+    """
+
+    stored: Counter[str] = field(default_factory=Counter)
+    refused: Counter[int] = field(default_factory=Counter)
+    limited: int = 0
+    n_begun: int = 0
+    peak_heap_bytes: int = 0
+    _page: Page | None = None
+    _session: CDPSession | None = None
+    _longest_ms: float = 0
+
+    def begin(self, page: Page) -> None:
+        """Watch a new tab, from its next navigation on."""
+        self._page = page
+        page.add_init_script(WATCH_PAUSES)
+        page.on("response", self._note)
+        page.on("requestfailed", self._note_failed)
+        page.on("request", self._note_begun)
+        self._session = page.context.new_cdp_session(page)
+        self._session.send("Performance.enable")
+
+    def leave(self) -> None:
+        """Remember what is known of a tab that is about to be closed."""
+        self._longest_ms = self.longest_pause_ms
+
+    def look(self) -> None:
+        """Take a sample of the heap."""
+        assert self._session is not None
+        metrics: Any = self._session.send("Performance.getMetrics")
+        used = {each["name"]: each["value"] for each in metrics["metrics"]}["JSHeapUsedSize"]
+        self.peak_heap_bytes = max(self.peak_heap_bytes, int(used))
+
+    @property
+    def longest_pause_ms(self) -> float:
+        """The longest task of the main thread so far; tasks under 50 ms are not told."""
+        assert self._page is not None
+        longest = self._page.evaluate("Math.max(0, ...window.__pauses)")
+        return max(self._longest_ms, float(longest))
+
+    @property
+    def n_stored(self) -> int:
+        """How many objects or parts were accepted."""
+        return self.stored.total()
+
+    def sent_twice(self) -> dict[str, int]:
+        """Return the objects that were accepted more than once, which is a waste of bytes."""
+        return {key: n for key, n in self.stored.items() if n > 1}
+
+    def _note_begun(self, request: Request) -> None:
+        self.n_begun += request.method == "PUT"
+
+    def _note(self, response: Response) -> None:
+        if response.status == 429:
+            self.limited += 1
+        if response.request.method != "PUT" or not PUT_PATH.search(response.url):
+            return
+        if response.ok:
+            self.stored[_object_of(response.url)] += 1
+        else:
+            self.refused[response.status] += 1
+
+    def _note_failed(self, request: Request) -> None:
+        if request.method == "PUT":
+            self.refused[0] += 1
+
+
+def _object_of(url: str) -> str:
+    """Return which document's bytes, and which part of them, a signed URL takes."""
+    path, _, query = url.partition("?")
+    document = path.rpartition("/incoming/")[2].partition("/")[0]
+    part = re.search(r"(?:^|[&?])(?:partNumber|part)=(\d+)", query)
+    return f"{document}/{part.group(1) if part else 1}"
