@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.timeout(1800)]
 
 STORES = ["local"] + ["s3"] * (CephBackend.variable not in missing_stores())
 BAD_LINE = {"unavailable": 0.04, "expired": 0.02, "reset": 0.02, "reset_request": 0.02}
-FEW_CALLS = {"UPLOAD_CALLS_BURST": "2", "UPLOAD_CALLS_PER_MINUTE": "20"}
+FEW_CALLS = {"UPLOAD_CALLS_BURST": "2", "UPLOAD_CALLS_PER_SECOND": "0.3"}
 OFFLINE_SECONDS = 20
 PART_BYTES = 16 * 1024**2
 
