@@ -10,15 +10,13 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
     OpenApiParameter,
     OpenApiResponse,
-    PolymorphicProxySerializer,
     extend_schema,
-    extend_schema_field,
     inline_serializer,
 )
 from rest_framework import serializers
 
 from documents import models
-from documents.errors import Kind
+from documents.event_schema import Events, Failure
 from documents.paging import DEFAULT_LIMIT, MAX_LIMIT
 from documents.progress import SHOWN
 from documents.serializers import ArrivalInput, BatchInput, DeclarationInput, PreflightItemInput
@@ -109,12 +107,6 @@ class Upload(serializers.Serializer[Any]):
     upload = UploadTarget(allow_null=True)
 
 
-class Failure(serializers.Serializer[Any]):
-    code = serializers.CharField()
-    kind = serializers.CharField(help_text=", ".join(Kind))
-    detail = serializers.CharField(allow_blank=True)
-
-
 class DocumentFailure(Failure):
     stage = serializers.CharField(allow_blank=True)
     retry_at = serializers.DateTimeField(allow_null=True)
@@ -163,60 +155,6 @@ class PreflightVerdict(serializers.Serializer[Any]):
     duplicates = PreflightDuplicate(many=True)
     refused = PreflightRefusal(many=True)
     quota_left = serializers.IntegerField()
-
-
-# --- events -------------------------------------------------------------------
-
-
-def _event(name: str, kind: str, **fields: Any) -> Serializer:
-    kinds = serializers.ChoiceField([kind])
-    return inline_serializer(name, {"seq": serializers.IntegerField(), "kind": kinds, **fields})
-
-
-def _counts(*names: str) -> dict[str, serializers.IntegerField]:
-    return {name: serializers.IntegerField() for name in names}
-
-
-def _ids() -> serializers.ListField:
-    return serializers.ListField(child=serializers.UUIDField())
-
-
-EVENTS: dict[str, Serializer | type[Serializer]] = {
-    "documents": _event(
-        "DocumentsEvent",
-        "documents",
-        **{"from": serializers.ChoiceField(Status.choices, allow_null=True)},
-        to=serializers.ChoiceField(Status.choices),
-        documents=_ids(),
-        # Ids of deleted documents are taken out, and `n` stays.
-        **_counts("n", "with_text", "gained_text", "with_vectors", "gained_vectors"),
-    ),
-    "processed": _event("ProcessedEvent", "processed", documents=_ids(), **_counts("n")),
-    "deleted": _event(
-        "DeletedEvent",
-        "deleted",
-        **{"from": serializers.ChoiceField(Status.choices)},
-        **_counts("n", "with_text", "with_vectors"),
-    ),
-    "stage": _event(
-        "StageEvent",
-        "stage",
-        document=serializers.UUIDField(allow_null=True, help_text="Null once it is deleted."),
-        path=serializers.CharField(allow_blank=True),
-        stage=serializers.CharField(),
-        state=serializers.CharField(),
-        error=Failure(required=False),
-    ),
-}
-
-
-@extend_schema_field(
-    PolymorphicProxySerializer(
-        component_name="Event", serializers=EVENTS, resource_type_field_name="kind", many=True
-    )
-)
-class Events(serializers.JSONField):
-    """A list of events of every kind."""
 
 
 EVENTS_SINCE = inline_serializer(

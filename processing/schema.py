@@ -6,7 +6,8 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
-from documents.schema import Failure, operation, query, whole
+from documents.event_schema import Failure
+from documents.schema import operation, query, whole
 from documents.states import Status
 from processing.models import StageName
 from processing.search import DEFAULT_LIMIT, Mode
