@@ -10,10 +10,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
-from environs import Env
+from environs import Env, validate
 from psycopg.conninfo import conninfo_to_dict
 
 env = Env(eager=True)
+AT_LEAST_ONE = validate.Range(min=1)
+POSITIVE = validate.Range(min=0, min_inclusive=False)
+SHARE = validate.Range(min=0, min_inclusive=False, max=1)
 
 
 def secret_key(home: Path, *, debug: bool, embedded: bool) -> str:

@@ -10,7 +10,16 @@ from pathlib import Path
 import structlog
 
 from config import local_services
-from config.environment import django_database, env, require_bucket, s3_origins, secret_key
+from config.environment import (
+    AT_LEAST_ONE,
+    POSITIVE,
+    SHARE,
+    django_database,
+    env,
+    require_bucket,
+    s3_origins,
+    secret_key,
+)
 from config.version import VERSION as VERSION
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -229,6 +238,13 @@ UPLOAD_EXPIRY_SECONDS = env.int("UPLOAD_EXPIRY_SECONDS", 24 * 3600)
 UPLOAD_IDLE_SECONDS = env.int("UPLOAD_IDLE_SECONDS", 120)
 # How often the conductor looks for them, and for those whose time is over.
 SWEEP_SECONDS = env.int("SWEEP_SECONDS", 30)
+# How often a workspace may call for upload URLs, up to 500 documents a call: at once, in the
+# long run, and which share of both one token or person may take.
+UPLOAD_CALLS_BURST = env.int("UPLOAD_CALLS_BURST", 600, validate=AT_LEAST_ONE)
+UPLOAD_CALLS_PER_SECOND = env.float("UPLOAD_CALLS_PER_SECOND", 10.0, validate=POSITIVE)
+UPLOAD_CALLS_CALLER_SHARE = env.float("UPLOAD_CALLS_CALLER_SHARE", 0.5, validate=SHARE)
+# What holds while Redis, which counts the calls, is away.
+UPLOAD_DOCUMENTS_PER_MINUTE = env.int("UPLOAD_DOCUMENTS_PER_MINUTE", 50_000, validate=AT_LEAST_ONE)
 MAX_DOCUMENT_BYTES = env.int("MAX_DOCUMENT_BYTES", 500 * 1024 * 1024)
 WORKSPACE_QUOTA_BYTES = env.int("WORKSPACE_QUOTA_BYTES", 100 * 1024**3)
 # What documents may know of the apps above it, by name only.

@@ -41,6 +41,9 @@ class Workspace(models.Model):
     # Shares of the workers: how much per turn, and how many at once per stage.
     weight = models.PositiveIntegerField(default=1)
     max_inflight = models.PositiveIntegerField(default=64)
+    # Calls for upload URLs, where they differ from the settings.
+    upload_calls_burst = models.PositiveIntegerField(null=True, blank=True)
+    upload_calls_per_second = models.FloatField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -51,6 +54,10 @@ class Workspace(models.Model):
                 name="workspace_bytes_not_negative",
             ),
             models.CheckConstraint(condition=Q(weight__gte=1), name="workspace_weight_positive"),
+            models.CheckConstraint(
+                condition=~Q(upload_calls_burst=0) & ~Q(upload_calls_per_second__lte=0),
+                name="workspace_upload_calls_positive",
+            ),
         )
 
     def __str__(self) -> str:

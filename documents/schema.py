@@ -40,6 +40,7 @@ class Problem(serializers.Serializer[Any]):
     status = serializers.IntegerField()
     limit = serializers.IntegerField(required=False, help_text="With too_large: bytes.")
     quota_left = serializers.IntegerField(required=False, help_text="With quota_exceeded: bytes.")
+    retry_after = serializers.IntegerField(required=False, help_text="With rate_limit: seconds.")
 
 
 class Refusal(Problem):
@@ -177,6 +178,7 @@ PROBLEMS = {
     409: "The state or the bytes are not what the request takes them for.",
     413: "Too large.",
     415: "The request is not JSON.",
+    429: "Too many calls; `Retry-After` says when to come back.",
     503: "Something Sluice needs is away; `Retry-After` says when to come back.",
 }
 # The statuses that documents of a list can be refused with.
@@ -186,7 +188,7 @@ HEADERS = [
         "X-Request-Id", str, OpenApiParameter.HEADER, response=True, description="As in the logs."
     ),
     OpenApiParameter(
-        "Retry-After", int, OpenApiParameter.HEADER, response=[503], description="Seconds."
+        "Retry-After", int, OpenApiParameter.HEADER, response=[429, 503], description="Seconds."
     ),
 ]
 
@@ -278,7 +280,7 @@ register = operation(
     "register_documents",
     "batches",
     {201: _judged("UploadsAnswer", Upload)},
-    *(400, 403, 404, 409, 413, 415),
+    *(400, 403, 404, 409, 413, 415, 429),
     problem=ListProblem,
     request=_window("DeclarationsWindow", DeclarationInput),
 )

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from documents import schema, selectors, serializers
+from documents import rate_limits, schema, selectors, serializers
 from documents.errors import InvalidError, NotFoundError
 from documents.models import Batch, Document
 from documents.paging import DEFAULT_LIMIT, Page, paginate
@@ -70,6 +70,7 @@ class UploadsView(APIView):
     def post(self, request: Request, batch_id: UUID) -> Response:
         """Register a window of documents and sign their upload URLs."""
         batch = selectors.get_batch_for(request.user, batch_id)
+        rate_limits.take_upload_call(batch.workspace, request.user, request.auth)
         uploads.check_window(_length(request))
         data = _valid(serializers.DeclarationsInput, request)
         window = uploads.register(batch, serializers.declarations(data["documents"]))
