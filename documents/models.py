@@ -15,6 +15,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from documents.kinds import DocumentKind
 from documents.states import Status, sources
 from documents.storage.interface import INCOMING_PREFIX
 
@@ -44,6 +45,15 @@ class Workspace(models.Model):
     # Calls for upload URLs, where they differ from the settings.
     upload_calls_burst = models.PositiveIntegerField(null=True, blank=True)
     upload_calls_per_second = models.FloatField(null=True, blank=True)
+    # What may come in; empty for every kind that can be read.
+    accepted_kinds = ArrayField(
+        models.CharField(
+            max_length=10, choices=[(kind.value, kind.value) for kind in DocumentKind]
+        ),
+        default=list,
+        blank=True,
+        help_text=f"Any of {', '.join(DocumentKind)}, with commas; empty for all.",
+    )
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -57,6 +67,10 @@ class Workspace(models.Model):
             models.CheckConstraint(
                 condition=~Q(upload_calls_burst=0) & ~Q(upload_calls_per_second__lte=0),
                 name="workspace_upload_calls_positive",
+            ),
+            models.CheckConstraint(
+                condition=Q(accepted_kinds__contained_by=[kind.value for kind in DocumentKind]),
+                name="workspace_kinds_known",
             ),
         )
 

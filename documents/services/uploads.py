@@ -12,7 +12,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from documents import clock, faults, paths
+from documents import clock, faults, kinds, paths
 from documents.errors import (
     ConflictError,
     DeclarationChangedError,
@@ -121,6 +121,7 @@ def check_path_and_size(workspace: Workspace, path: str, size: int) -> str:
             f"{path} has {size} bytes; the limit is {workspace.max_document_bytes}.",
             limit=workspace.max_document_bytes,
         )
+    kinds.check_suffix(path, workspace.accepted_kinds)
     return path
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from django.db import IntegrityError, transaction
 
-from documents import faults
+from documents import faults, kinds
 from documents.errors import (
     HashMismatchError,
     ObjectMissingError,
@@ -54,6 +54,7 @@ def run(document: Document, held: Held) -> Write:
             f"{document.name} is {_named(content_type)}, which cannot be read.",
             content_type=content_type,
         )
+    kinds.check_type(document.name, content_type, document.workspace.accepted_kinds)
     held.check()
     faults.point("verify.before_promote")
     if stat is not None:
