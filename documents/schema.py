@@ -91,6 +91,13 @@ class Batch(serializers.Serializer[Any]):
     progress = Progress()
 
 
+class ActedBatch(Batch):
+    """The batch after an action; has `errors` when the action was asked of some documents."""
+
+    # As in ListProblem.
+    errors = Refusal(many=True, required=False)  # type: ignore[assignment]
+
+
 class UploadTarget(serializers.Serializer[Any]):
     """Where and how to send the bytes; `url` may be relative to Sluice's own address."""
 
@@ -244,6 +251,13 @@ def _window(name: str, of: type[Serializer]) -> Serializer:
     return inline_serializer(name, {"documents": documents})
 
 
+def _chosen(name: str) -> Serializer:
+    ids = serializers.ListField(
+        child=serializers.UUIDField(), min_length=1, max_length=MAX_WINDOW, required=False
+    )
+    return inline_serializer(name, {"documents": ids})
+
+
 def _id(name: str) -> OpenApiParameter:
     return OpenApiParameter(name, OpenApiTypes.UUID, OpenApiParameter.PATH)
 
@@ -295,9 +309,11 @@ complete = operation(
 act_on_batch = operation(
     "act_on_batch",
     "batches",
-    {200: Batch},
-    *(403, 404),
+    {200: ActedBatch},
+    *(400, 403, 404, 415),
+    problem=ListProblem,
     parameters=[_id("batch_id"), _action("cancel", "resume", "retry")],
+    request=_chosen("BatchAction"),
 )
 list_documents = operation(
     "list_documents",

@@ -61,6 +61,12 @@ class ArrivalsInput(serializers.Serializer[Any]):
     documents = ArrivalInput(many=True)
 
 
+class BatchActionInput(serializers.Serializer[Any]):
+    """Which documents to act on; without the list all of the batch."""
+
+    documents = serializers.ListField(child=serializers.UUIDField(), required=False)
+
+
 class PreflightItemInput(serializers.Serializer[Any]):
     path = serializers.CharField(allow_blank=True, trim_whitespace=False, max_length=10_000)
     size = serializers.IntegerField(min_value=0, max_value=2**62)

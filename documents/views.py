@@ -95,8 +95,11 @@ class BatchActionView(APIView):
 
     @schema.act_on_batch
     def post(self, request: Request, batch_id: UUID, action: str) -> Response:
-        """Act on everything in the batch that the action fits."""
+        """Act on everything in the batch that the action fits, or on these documents of it."""
         batch = selectors.get_batch_for(request.user, batch_id)
+        given = _valid(serializers.BatchActionInput, request)
+        if "documents" in given:
+            return _act_on_some(batch, given["documents"], action, request.user)
         if action == "retry":
             batches.retry(Document.objects.filter(batch=batch), request.user)
         elif action == "resume":
@@ -179,6 +182,19 @@ def download_url(document: Document) -> str:
     )
 
 
+def _act_on_some(
+    batch: Batch, document_ids: list[UUID], action: str, user: selectors.User
+) -> Response:
+    if action == "resume":
+        raise InvalidError("A batch is resumed as a whole: leave `documents` out.")
+    chosen, refusals = batches.choose(batch, document_ids)
+    if refusals and len(refusals) == len(set(document_ids)):
+        return _all_refused(refusals)
+    act = batches.retry if action == "retry" else batches.cancel
+    act(chosen, user)
+    return Response(_batch(batch) | {"errors": as_errors(refusals)})
+
+
 def _batch(batch: Batch) -> dict[str, Any]:
     return serializers.batch_json([batch])[0]
 
@@ -186,9 +202,13 @@ def _batch(batch: Batch) -> dict[str, Any]:
 def _answer(documents: list[dict[str, Any]], refusals: list[Refusal], *, status: int) -> Response:
     """Answer for a list: what was taken, and one entry per item that was not."""
     if refusals and not documents:
-        body = all_refused(refusals)
-        return Response(body, status=body["status"], content_type=PROBLEM)
+        return _all_refused(refusals)
     return Response({"documents": documents, "errors": as_errors(refusals)}, status=status)
+
+
+def _all_refused(refusals: list[Refusal]) -> Response:
+    body = all_refused(refusals)
+    return Response(body, status=body["status"], content_type=PROBLEM)
 
 
 def _listing(page: Page[Any], results: list[dict[str, Any]]) -> Response:

@@ -1,7 +1,7 @@
 """Open a batch; cancel, resume and retry what is in it."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -10,13 +10,13 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from documents import faults, signals
-from documents.errors import InvalidError
+from documents.errors import InvalidError, NotFoundError
 from documents.models import AuditEntry, Batch, Document, DocumentQuerySet, Workspace
 from documents.services import quota
 from documents.services.moves import move
 from documents.services.revival import revive
 from documents.services.succession import heir_of, step_back, succeed
-from documents.services.uploads import deadline
+from documents.services.uploads import Refusal, check_window, deadline
 from documents.states import ACTIVE, Status
 
 User = AbstractBaseUser | AnonymousUser
@@ -43,6 +43,20 @@ def create_batch(
         lane=lane,
         expected_documents=expected_documents,
     )
+
+
+def choose(batch: Batch, document_ids: Sequence[UUID]) -> tuple[DocumentQuerySet, list[Refusal]]:
+    """Return these documents, and a refusal for each id that is of no document of the batch.
+
+    An id given twice counts once. Raises WindowTooLargeError for none or too many.
+    """
+    check_window(len(document_ids))
+    wanted = dict.fromkeys(document_ids)
+    chosen = Document.objects.filter(batch=batch, id__in=list(wanted))
+    known = set(chosen.values_list("id", flat=True))
+    unknown = NotFoundError("There is no such document in this batch.")
+    refusals = [Refusal(unknown, id=str(each)) for each in wanted if each not in known]
+    return chosen, refusals
 
 
 @transaction.atomic

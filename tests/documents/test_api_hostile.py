@@ -169,7 +169,7 @@ def test_a_forged_cursor_is_no_fault_of_ours(
     assert is_ours(response)
 
 
-@pytest.mark.parametrize("action", ["", "/preflight", "/uploads", "/complete"])
+@pytest.mark.parametrize("action", ["", "/preflight", "/uploads", "/complete", "/cancel", "/retry"])
 def test_odd_bodies_are_answered(api: APIClient, batch: Batch, action: str) -> None:
     address = f"batches/{batch.id}{action}" if action else "batches"
 
