@@ -6,8 +6,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 import redis
@@ -17,6 +15,9 @@ from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from config.finding import DoctorError
+from config.finding import Finding as Finding
+from config.finding import Level as Level
 from config.local_services import require_pgvector, urls
 from config.start_error import StartError
 from config.supervisor import is_loopback
@@ -34,38 +35,14 @@ MIB = 1024**2
 LOW_DISK_BYTES, NO_DISK_BYTES = 5 * 1024 * MIB, 512 * MIB
 MIN_SECRET_KEY = 50
 LIBREOFFICE = ("soffice", "libreoffice")
+Check = tuple[str, Callable[[], str], str]
 PROBE = b"Sluice can store these bytes."
-
-
-class Level(StrEnum):
-    OK = "ok"
-    INFO = "info"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check found, and what helps if it is not well."""
-
-    name: str
-    level: Level
-    detail: str
-    advice: str = ""
-
-
-class DoctorError(Exception):
-    """Something is not well: the detail, and the advice."""
-
-    def __init__(self, detail: str, advice: str, level: Level = Level.FAIL) -> None:
-        super().__init__(detail)
-        self.detail, self.advice, self.level = detail, advice, level
 
 
 def examine() -> Iterator[Finding]:
     """Yield a finding for each check, in an order in which causes come before effects."""
     is_database_away = False
-    for name, check, advice in CHECKS:
+    for name, check, advice in (*CHECKS, *_bucket_checks()):
         if is_database_away and check in NEED_DATABASE:
             yield Finding(name, Level.WARN, "not looked at: it needs the database")
             continue
@@ -83,6 +60,15 @@ def examine() -> Iterator[Finding]:
             is_database_away |= check is _database
         else:
             yield Finding(name, Level.OK, detail)
+
+
+def _bucket_checks() -> tuple[Check, ...]:
+    if settings.STORAGE_BACKEND != "s3":
+        return ()
+    # boto3 takes a quarter of a second to load: only who uses it pays.
+    from config import doctor_s3
+
+    return doctor_s3.CHECKS
 
 
 def _python() -> str:
@@ -227,15 +213,20 @@ _REDIS = (
     if urls(settings.SLUICE_HOME).redis_url == settings.REDIS_URL
     else ("Check REDIS_URL. Until it is back, work goes on more slowly and pages poll.")
 )
+_STORAGE = (
+    "Check the S3_ settings."
+    if settings.STORAGE_BACKEND == "s3"
+    else "Check STORAGE_ROOT: its folder must be writable."
+)
 
-CHECKS: tuple[tuple[str, Callable[[], str], str], ...] = (
+CHECKS: tuple[Check, ...] = (
     ("Python", _python, ""),
     ("Settings", _settings, ""),
     ("Database", _database, _DATABASE),
     ("pgvector", _pgvector, _DATABASE),
     ("Migrations", _migrations, _DATABASE),
     ("Redis", _redis, _REDIS),
-    ("Storage", _storage, "Check STORAGE_ROOT: its folder must be writable."),
+    ("Storage", _storage, _STORAGE),
     ("Disk", _disk, ""),
     ("Embedding model", _model, "Check the EMBEDDING_ settings."),
     ("Sandbox", _sandbox, "Without it no document can be read; the message says why."),

@@ -3,7 +3,7 @@
 import os
 import secrets
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -110,3 +110,13 @@ def s3_origins(options: Mapping[str, Any]) -> list[str]:
     if options["addressing_style"] != "path":
         hosts.append(f"{options['bucket']}.{parts.netloc}")
     return [f"{parts.scheme}://{host}" for host in hosts]
+
+
+def app_origins(
+    hosts: Sequence[str], trusted: Sequence[str], *, https: bool, port: int
+) -> list[str]:
+    """Return the origins under which browsers open Sluice, as far as the settings name them."""
+    if trusted:
+        return list(trusted)
+    named = [host for host in hosts if "*" not in host and not host.startswith(".")]
+    return [f"https://{host}" if https else f"http://{host}:{port}" for host in named]

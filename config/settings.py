@@ -6,6 +6,7 @@ REDIS_URL the addresses are those of the embedded services under SLUICE_HOME.
 
 import os
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -14,6 +15,7 @@ from config.environment import (
     AT_LEAST_ONE,
     POSITIVE,
     SHARE,
+    app_origins,
     django_database,
     env,
     require_bucket,
@@ -212,7 +214,7 @@ STORAGE_BACKEND = env.str("STORAGE_BACKEND", "local")
 STORAGE_ROOT = Path(env.str("STORAGE_ROOT", str(SLUICE_HOME / "storage")))
 S3_REGION = env.str("S3_REGION", "us-east-1")
 # The options of documents.storage.s3_client.S3Options, by name.
-S3 = {
+S3: dict[str, Any] = {
     "bucket": env.str("S3_BUCKET", ""),
     "region": S3_REGION,
     # Left to boto3 this would not name the region, and the store answer with redirects.
@@ -226,6 +228,11 @@ S3 = {
     "connect_seconds": env.float("S3_CONNECT_SECONDS", 5.0),
     "read_seconds": env.float("S3_READ_SECONDS", 30.0),
 }
+# Which origins the bucket lets browsers send documents from: `manage.py configure_bucket`.
+S3_CORS_ORIGINS: list[str] = env.list(
+    "S3_CORS_ORIGINS",
+    app_origins(ALLOWED_HOSTS, CSRF_TRUSTED_ORIGINS, https=HTTPS, port=PORT),
+)
 if STORAGE_BACKEND == "s3":
     require_bucket(S3)
     # Browsers send documents straight to the store.
