@@ -1,8 +1,8 @@
 // Puts a Progress object into the panel that the server rendered. Never counts by itself.
 
 import { formatCount, formatRange, plural } from "../format.js";
+import { Narrator } from "./narrator.js";
 
-const SPEAK_EVERY_MS = 15000;
 const PHASES = ["uploading", "processing", "searchable"];
 
 export function isSettled(progress) {
@@ -28,15 +28,16 @@ export function paceSentence(progress) {
 }
 
 export class ProgressPanel {
-  #spokenAt = 0;
+  // While somebody else tells how it goes, this panel is not read out.
+  isQuiet = false;
   #wasSettled = null;
   #last = null;
   #sentShare = 0;
 
   // `expected` documents will come although the server has not heard of all of them yet.
-  constructor(element, { now = Date.now, expected = 0 } = {}) {
+  constructor(element, { expected = 0, narrator = null } = {}) {
     this.element = element;
-    this.now = now;
+    this.narrator = narrator ?? new Narrator(element.querySelector("[data-spoken]"));
     this.expected = expected;
     if (expected) for (const name of PHASES) this.#showPhase(name, [0, 0], expected);
   }
@@ -95,9 +96,8 @@ export class ProgressPanel {
     const finishedNow = settled && this.#wasSettled === false;
     const first = this.#wasSettled === null;
     this.#wasSettled = settled;
-    if (first || (!finishedNow && this.now() - this.#spokenAt < SPEAK_EVERY_MS)) return;
-    if ((settled && !finishedNow) || progress.total === 0) return;
-    this.#spokenAt = this.now();
-    this.#text("[data-spoken]", summary(progress));
+    if (first || this.isQuiet || progress.total === 0) return;
+    if (finishedNow) this.narrator.tellEnd(summary(progress));
+    else if (!settled) this.narrator.tell(summary(progress));
   }
 }
