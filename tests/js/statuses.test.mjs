@@ -12,7 +12,7 @@ test("an event about a document that is not known yet waits for it", () => {
   const one = item();
 
   feed.take([moved("processing", "x"), moved("ready", "x")]);
-  feed.know(one);
+  feed.know([one]);
 
   assert.equal(one.status, "ready");
 });
@@ -20,7 +20,7 @@ test("an event about a document that is not known yet waits for it", () => {
 test("the engine's own state is left alone", () => {
   const feed = new StatusesFeed({ api: {}, batch: "b", onChange: () => {} });
   const one = item({ state: "sent" });
-  feed.know(one);
+  feed.know([one]);
 
   feed.take([moved("processing", "x")]);
 
@@ -39,7 +39,7 @@ test("the reason of a failure is fetched once for many", async (context) => {
   };
   const feed = new StatusesFeed({ api, batch: "b", onChange: () => {} });
   const one = item();
-  feed.know(one);
+  feed.know([one]);
 
   feed.take([moved("failed", "x", "y")]);
   feed.take([moved("failed", "z")]);
@@ -53,7 +53,7 @@ test("the reason of a failure is fetched once for many", async (context) => {
 test("a retried document loses its old reason", () => {
   const feed = new StatusesFeed({ api: {}, batch: "b", onChange: () => {} });
   const one = item({ status: "failed", error: "It is damaged." });
-  feed.know(one);
+  feed.know([one]);
 
   feed.take([moved("processing", "x")]);
 

@@ -1,5 +1,6 @@
 // The word, the tone and the second line of one document on the upload page.
 
+import { formatBytes } from "../format.js";
 import { STATUSES } from "../statuses.js";
 
 const STATES = {
@@ -12,10 +13,14 @@ const STATES = {
   failed: { label: "Not sent", tone: "bad" },
   cancelled: { label: "Cancelled", tone: "wait" },
 };
-const MOVING = new Set(["queued", "checking", "registered", "sending", "sent"]);
+const PAUSED = { label: "Paused", tone: "wait" };
+const UNSENT = new Set(["queued", "checking", "registered", "sending"]);
+const WORKED_ON = new Set(["uploaded", "processing"]);
+const DONE = new Set(["ready", "partial", "duplicate"]);
 
 export function itemStatus(item) {
   if (item.state === "there" || isHeardOf(item)) return STATUSES[item.status] ?? STATUSES.uploaded;
+  if (item.paused && isUnsent(item)) return PAUSED;
   return STATES[item.state];
 }
 
@@ -24,12 +29,31 @@ export function isHeardOf({ status }) {
   return status !== null && status !== "awaiting";
 }
 
+// Bytes of it are still to leave this page.
+export function isUnsent({ state }) {
+  return UNSENT.has(state);
+}
+
 export function isTroubled(item) {
-  return ["bad", "warn"].includes(itemStatus(item).tone);
+  const { tone } = itemStatus(item);
+  return tone === "bad" || tone === "warn";
 }
 
 export function isMoving(item) {
-  return (MOVING.has(item.state) && !isHeardOf(item)) || ["uploaded", "processing"].includes(item.status);
+  if (WORKED_ON.has(item.status)) return item.state !== "cancelled";
+  return (isUnsent(item) || item.state === "sent") && !isHeardOf(item);
+}
+
+// Nothing more happens to it, and it is found.
+export function isDone({ status }) {
+  return DONE.has(status);
+}
+
+// Why it does not go on, and what happens next; while it is sent, how far that is.
+export function secondLine(item) {
+  if (item.error) return item.next ? `${item.error} ${item.next}` : item.error;
+  if (item.state !== "sending" || item.loaded === 0) return "";
+  return `${formatBytes(item.loaded)} of ${formatBytes(item.blob.size)}`;
 }
 
 export function folderOf(path) {

@@ -10,37 +10,44 @@ export class StatusesFeed {
   #timer = null;
   #wanted = new Set();
 
+  // `onChange(items)` hears which items are told of otherwise than before.
   constructor({ api, batch, onChange }) {
     Object.assign(this, { api, batch, onChange });
   }
 
   // An event may name a document before the answer that gave this page its id.
-  know(item) {
-    if (!item.id || this.#byId.has(item.id)) return;
-    this.#byId.set(item.id, item);
-    const status = this.#early.get(item.id);
-    if (status) this.#set(item.id, status);
-    this.#early.delete(item.id);
+  know(items) {
+    for (const item of items) {
+      if (!item.id || this.#byId.get(item.id) === item) continue;
+      this.#byId.set(item.id, item);
+      const status = this.#early.get(item.id);
+      if (status) this.#set(item.id, status);
+      this.#early.delete(item.id);
+    }
   }
 
   take(events) {
+    const changed = new Set();
     for (const event of events) {
       if (event.kind !== "documents") continue;
-      for (const id of event.documents) this.#set(id, event.to);
+      for (const id of event.documents) changed.add(this.#set(id, event.to));
     }
-    if (events.length > 0) this.onChange();
+    changed.delete(null);
+    if (changed.size > 0) this.onChange(changed);
   }
 
   #set(id, status) {
     const item = this.#byId.get(id);
     if (!item) {
       this.#early.set(id, status);
-      return;
+      return null;
     }
     // Only what the server says; `state` belongs to the engine, which counts by it.
     item.status = status;
     item.error = null;
+    item.next = null;
     if (TROUBLED.has(status)) this.#askReasons(status);
+    return item;
   }
 
   #askReasons(status) {
@@ -52,13 +59,23 @@ export class StatusesFeed {
     this.#timer = null;
     const wanted = [...this.#wanted];
     this.#wanted.clear();
+    const changed = new Set();
     for (const status of wanted) {
-      const page = await this.api.documents(this.batch, status);
-      for (const { id, error } of page.results) {
-        const item = this.#byId.get(id);
-        if (item && error) item.error = error.detail;
+      try {
+        const page = await this.api.documents(this.batch, status);
+        for (const told of page.results) this.#explain(told, changed);
+      } catch (error) {
+        if (!error.canRetry) throw error;
+        this.#askReasons(status);
       }
     }
-    this.onChange();
+    if (changed.size > 0) this.onChange(changed);
+  }
+
+  #explain({ id, error }, changed) {
+    const item = this.#byId.get(id);
+    if (!item || !error || item.error === error.detail) return;
+    item.error = error.detail;
+    changed.add(item);
   }
 }
