@@ -5,7 +5,7 @@ test holds the two together.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from documents.states import Status
 from processing.models import RunState, StageName
@@ -90,6 +90,18 @@ def range_sentence(eta_seconds: list[int] | None) -> str:
     if low_unit == high_unit:
         return f"{low}–{_plural(high, high_unit)} left"
     return f"{_plural(low, low_unit)} to {_plural(high, high_unit)} left"
+
+
+def gap_sentence(progress: dict[str, Any]) -> str:
+    """Return how many documents still wait for their bytes, or nothing when none does.
+
+    What expired waited for too long; the same folder brings it too.
+    """
+    gaps = progress["counts"]["awaiting"] + progress["counts"]["expired"]
+    if not gaps:
+        return ""
+    verb = "is waiting for its bytes" if gaps == 1 else "are waiting for their bytes"
+    return f"{gaps:,} of {progress['total']:,} {verb}."
 
 
 def _rounded(seconds: float) -> tuple[int, str]:

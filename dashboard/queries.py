@@ -88,6 +88,11 @@ def with_progress(batches: list[Batch]) -> list[BatchRow]:
     return [BatchRow(batch, found[batch.id]) for batch in batches]
 
 
+def progress_of(batch: Batch) -> dict[str, Any]:
+    """Return the Progress object of one batch."""
+    return selectors.progress_of([batch.id])[batch.id]
+
+
 def documents_of_batch(
     user: selectors.User, batch: Batch, *, show: str, folders: bool, cursor: str
 ) -> Page[Document]:

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from dashboard import actions, answers, queries
 from dashboard.forms import TYPES, ListForm, PageForm, SearchForm
 from dashboard.pages import page
+from dashboard.presentation import gap_sentence
 from documents import selectors
 from documents.services.reprocessing import READABLE
 from documents.states import ACTIVE
@@ -27,6 +28,7 @@ def upload(request: HttpRequest) -> HttpResponse:
     context = {
         "workspace": workspace,
         "batch": batch,
+        "gaps": gap_sentence(queries.progress_of(batch)) if batch else "",
         "recent": queries.with_progress(recent.rows),
         "empty_progress": queries.empty_progress(),
     }
@@ -55,9 +57,11 @@ def batch(request: HttpRequest, batch_id: UUID) -> HttpResponse:
         folders=narrowing["view"] != "flat",
         cursor=narrowing["cursor"],
     )
+    progress = queries.progress_of(shown)
     context = {
         "batch": shown,
-        "progress": selectors.progress_of([shown.id])[shown.id],
+        "progress": progress,
+        "gaps": gap_sentence(progress),
         "documents": found.rows,
         "next": found.next,
         **narrowing,

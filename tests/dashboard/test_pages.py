@@ -141,12 +141,42 @@ def test_a_wrong_password_says_so_and_keeps_the_name(client: Client, user: User)
 def test_the_batch_page_says_how_many_wait_for_their_bytes(browser: Client, batch: Batch) -> None:
     make_document(batch)
     make_document(batch)
+    make_document(batch, status=Status.READY)
     number_events()
 
     html = browser.get(f"/batches/{batch.id}/").content.decode()
 
-    assert "2 documents wait for their bytes" in html
-    assert f"/upload/?batch={batch.id}" in html
+    assert "2 of 3 are waiting for their bytes." in html
+    assert "only what is missing is sent" in html
+    assert f'href="/upload/?batch={batch.id}"' in html
+
+
+def test_what_expired_can_be_dropped_again_too(browser: Client, batch: Batch) -> None:
+    make_document(batch, status=Status.EXPIRED)
+    number_events()
+
+    for address in (f"/batches/{batch.id}/", f"/upload/?batch={batch.id}"):
+        assert "1 of 1 is waiting for its bytes." in browser.get(address).content.decode()
+
+
+def test_a_batch_that_misses_nothing_shows_no_drop_zone(browser: Client, batch: Batch) -> None:
+    make_document(batch, status=Status.READY)
+    number_events()
+
+    html = browser.get(f"/batches/{batch.id}/").content.decode()
+
+    assert re.search(r"<section[^>]*data-gaps [^>]*hidden", html)
+
+
+def test_the_list_of_an_upload_is_a_tree_that_keys_can_walk(browser: Client) -> None:
+    html = browser.get("/upload/").content.decode()
+
+    tree = re.search(r'<div[^>]*role="tree"[^>]*>', html)
+    assert tree
+    assert 'tabindex="0"' in tree[0]
+    assert 'aria-label="' in tree[0]
+    for action in ("pause", "resume", "retry", "cancel"):
+        assert f'data-act="{action}"' in html
 
 
 def test_a_failed_document_shows_its_sentence_and_a_retry(browser: Client, batch: Batch) -> None:

@@ -1,42 +1,63 @@
-// The whole page takes a drop; two buttons open the pickers.
+// The whole page takes a drop; buttons open the pickers.
 
 import { entriesOf, walkEntries, walkPicked } from "./walk.js";
 
-export function bindDropZone(root, onWalk) {
+// `onDrop({walk, handles})`: what to walk, and a promise of handles by which it can be read again
+// on a later visit; of none where the browser has none to give.
+export function bindDropZone(root, onDrop) {
+  bindDrag((dataTransfer) => {
+    // Both must be asked for while the event runs.
+    const handles = handlesIn(dataTransfer);
+    onDrop({ walk: walkEntries(entriesOf(dataTransfer)), handles });
+  });
+  for (const input of root.querySelectorAll("input[type=file]")) bindPicker(root, input, onDrop);
+}
+
+export function bindDrag(onDrop) {
   let depth = 0;
   const show = (dragging) => document.documentElement.classList.toggle("dragging", dragging);
-  const carriesDocuments = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+  const on = (kind, act) =>
+    window.addEventListener(kind, (event) => {
+      if ([...(event.dataTransfer?.types ?? [])].includes("Files")) act(event);
+    });
 
-  window.addEventListener("dragenter", (event) => {
-    if (!carriesDocuments(event)) return;
+  on("dragenter", () => {
     depth += 1;
     show(true);
   });
-  window.addEventListener("dragleave", () => {
+  on("dragleave", () => {
     depth = Math.max(0, depth - 1);
     if (depth === 0) show(false);
   });
-  window.addEventListener("dragover", (event) => {
-    if (!carriesDocuments(event)) return;
+  on("dragover", (event) => {
     event.preventDefault();
     event.dataTransfer.dropEffect = "copy";
   });
-  window.addEventListener("drop", (event) => {
-    if (!carriesDocuments(event)) return;
+  on("drop", (event) => {
     event.preventDefault();
     depth = 0;
     show(false);
-    onWalk(walkEntries(entriesOf(event.dataTransfer)));
+    onDrop(event.dataTransfer);
   });
+}
 
-  for (const input of root.querySelectorAll("input[type=file]")) {
-    const opener = root.querySelector(`[data-pick="${input.id}"]`);
-    opener.addEventListener("click", () => input.click());
-    input.addEventListener("change", () => {
-      const picked = [...input.files];
-      // The same folder can be picked again only when the input forgets it.
-      input.value = "";
-      if (picked.length > 0) onWalk(walkPicked(picked));
-    });
-  }
+// https://wicg.github.io/file-system-access/#api-datatransferitem-getasfilesystemhandle
+export async function handlesIn(dataTransfer) {
+  const asked = [...dataTransfer.items]
+    .filter((item) => item.kind === "file" && "getAsFileSystemHandle" in item)
+    .map((item) => item.getAsFileSystemHandle());
+  const answers = await Promise.allSettled(asked);
+  // A handle is a convenience: what gives none can be dropped again.
+  return answers.map(({ value }) => value).filter(Boolean);
+}
+
+function bindPicker(root, input, onDrop) {
+  const opener = root.querySelector(`[data-pick="${input.id}"]`);
+  opener.addEventListener("click", () => input.click());
+  input.addEventListener("change", () => {
+    const picked = [...input.files];
+    // The same folder can be picked again only when the input forgets it.
+    input.value = "";
+    if (picked.length > 0) onDrop({ walk: walkPicked(picked), handles: Promise.resolve([]) });
+  });
 }
