@@ -20,6 +20,8 @@ PAIRS = [
     *((tone, "surface") for tone in ("ok", "warn", "bad")),
     *(("text", f"{tone}-soft") for tone in ("accent", "ok", "warn", "bad")),
     *(("accent", f"{tone}-soft") for tone in ("accent",)),
+    # A chosen row stands on the soft accent, whatever it says.
+    *((text, "accent-soft") for text in ("muted", "ok", "warn", "bad", "phase-processing")),
     ("on-accent", "accent"),
     ("on-accent", "accent-strong"),
     ("on-mark", "mark"),
@@ -28,6 +30,7 @@ PAIRS = [
 ]
 GRAPHICS = [
     ("control", "surface"),
+    ("control", "sunken"),
     *((f"phase-{name}", "surface") for name in ("uploading", "processing", "searchable")),
 ]
 

@@ -1,127 +1,108 @@
-// The upload page: from a drop to a live batch.
+// The upload page: from a drop, through the look before it, to a running upload.
 
 import { Api } from "../api.js";
-import { bindBadge } from "../live/badge.js";
-import { Feed, socketUrl } from "../live/feed.js";
+import { Narrator } from "../live/narrator.js";
 import { bindDropZone } from "./drop-zone.js";
-import { Engine, makeItem } from "./engine.js";
-import { Hasher } from "./hasher.js";
-import { ItemList } from "./item-list.js";
+import { makeItem } from "./engine.js";
+import { rememberHandles, walkHandles } from "./handles.js";
 import { Preflight } from "./preflight.js";
 import { PreflightView } from "./preflight-view.js";
-import { put } from "./put.js";
-import { RunView } from "./run-view.js";
-import { StatusesFeed } from "./statuses-feed.js";
+import { needsDecision } from "./preflight-words.js";
+import { GO_ON, canReadNow, offerRemembered } from "./remembered.js";
+import { startRun } from "./run.js";
 
 const root = document.querySelector("[data-upload]");
 const part = (name) => root.querySelector(`[data-${name}]`);
 const api = new Api();
-const hasher = new Hasher(root.dataset.hashWorker);
-const urlOf = (pattern, id) => pattern.replace("00000000-0000-0000-0000-000000000000", id);
+const given = root.dataset.batch
+  ? { id: root.dataset.batch, name: root.dataset.batchName }
+  : null;
+const isGoingOn = given !== null;
+const NO_HANDLES = Promise.resolve([]);
 
-let preflight = null;
-let engine = null;
+// {preflight, handles, batch} from a drop until it is discarded.
+let drop = null;
 
-const preflightView = new PreflightView(part("preflight"), {
-  onStart: () => start(),
-  onDiscard: () => {
-    preflight = null;
-    preflightView.hide();
-    part("drop").hidden = false;
-  },
+const view = new PreflightView(part("preflight"), {
+  narrator: new Narrator(part("heard")),
+  onStart: () => tell(start),
+  onDiscard: () => tell(discard),
 });
 
-bindDropZone(root, async (walk) => {
-  if (preflight || engine) {
+bindDropZone(root, ({ walk, handles }) => take(walk, handles));
+if (isGoingOn) tell(recall);
+
+async function take(walk, handles) {
+  if (drop) {
     say("This page is busy with one drop. Open the upload page again for another.");
     return;
   }
-  say("");
   part("drop").hidden = true;
-  preflight = new Preflight({ maxBytes: Number(root.dataset.maxBytes) });
-  await preflight.read(walk, () => preflightView.showReading(preflight));
-  // Nothing was refused: there is nothing to decide, so it simply goes.
-  if (preflight.refused.length === 0 && preflight.accepted.length > 0) start();
-  else preflightView.showResult(preflight);
-});
+  drop = { preflight: new Preflight({ maxBytes: Number(root.dataset.maxBytes) }), handles, batch: given };
+  await tell(() => look(walk));
+}
 
-async function start() {
-  const items = preflight.accepted.map(makeItem);
-  try {
-    const batch = await openBatch(items.length);
-    preflightView.hide();
-    run(batch, items);
-  } catch (error) {
-    preflightView.showResult(preflight);
-    say(error.message);
+async function look(walk) {
+  const { preflight } = drop;
+  await preflight.read(walk, () => view.showReading(preflight));
+  if (preflight.accepted.length > 0) {
+    view.showAsking(preflight);
+    await openBatch();
+    await preflight.askServer(api, drop.batch.id);
   }
+  if (needsDecision(preflight, { isGoingOn })) view.showResult(preflight, { isGoingOn });
+  else await start();
 }
 
 // A batch that waits for its bytes is gone on with; otherwise this drop is a new one.
-async function openBatch(count) {
-  const { batch, batchName } = root.dataset;
-  if (batch) return { id: batch, name: batchName };
-  return api.createBatch(preflight.name, count);
+async function openBatch() {
+  const { preflight } = drop;
+  drop.batch ??= await api.createBatch(preflight.name, preflight.accepted.length);
 }
 
-function run(batch, items) {
-  const list = new ItemList(part("items"), {
-    documentUrl: (id) => urlOf(root.dataset.documentUrl, id),
-  });
-  const statuses = new StatusesFeed({ api, batch: batch.id, onChange: () => list.changed() });
-  const view = new RunView(part("run"), {
-    expected: items.length,
-    onSettled: () => window.removeEventListener("beforeunload", askBeforeLeaving),
-  });
-  const send = (some) => {
-    engine = new Engine({
-      batch: batch.id, items: some, api, put,
-      hash: (blob) => hasher.hash(blob),
-      onChange: (item) => {
-        statuses.know(item);
-        list.changed();
-      },
-    });
-    window.addEventListener("beforeunload", askBeforeLeaving);
-    view.follow(engine);
-    engine.run();
-  };
-  part("send-again").addEventListener("click", () => {
-    const failed = items.filter((item) => item.state === "failed");
-    for (const item of failed) Object.assign(item, { ...makeItem(item) });
-    send(failed);
-  });
-  showBatch(batch);
-  list.items = items;
-  send(items);
-  followLive(batch, view, statuses);
+async function start() {
+  await openBatch();
+  const { batch, handles, preflight } = drop;
+  view.hide();
+  remember(batch, handles);
+  startRun({ root, api, batch, items: preflight.accepted.map(makeItem), onError: (error) => say(error.message) });
 }
 
-function showBatch(batch) {
-  const url = urlOf(root.dataset.batchUrl, batch.id);
-  for (const link of root.querySelectorAll("[data-batch-link]")) link.href = url;
-  part("title").textContent = batch.name || "Your upload";
-  part("lead").textContent = "Every document is listed below. Search works while the rest comes in.";
-  part("search-link").href = `${root.dataset.searchUrl}?batch=${batch.id}`;
-  part("run").hidden = false;
-  part("batch-actions").hidden = false;
-  part("recent").hidden = true;
-  // Reload, and the page offers to go on with this batch.
-  history.replaceState(null, "", `${location.pathname}?batch=${batch.id}`);
+async function discard() {
+  const { batch } = drop;
+  drop = null;
+  view.hide();
+  part("drop").hidden = false;
+  // Nothing was registered in it: an open batch would wait for documents that never come.
+  if (batch && !isGoingOn) await api.cancel(batch.id);
 }
 
-function followLive(batch, view, statuses) {
-  const feed = new Feed(batch.id, { api, url: socketUrl(batch.id), since: 0 });
-  bindBadge(root.querySelector("[data-live]"), feed);
-  feed.addEventListener("change", ({ detail }) => {
-    if (detail.progress) view.panel.show(detail.progress);
-    statuses.take(detail.events);
-  });
-  feed.start();
+async function remember(batch, handles) {
+  try {
+    const found = await handles;
+    if (found.length > 0) await rememberHandles(batch.id, found);
+  } catch (error) {
+    // A browser that keeps nothing (a private window) still uploads; the folder is dropped again.
+    console.warn("The folder is not remembered:", error);
+  }
 }
 
-function askBeforeLeaving(event) {
-  if (engine?.isMoving) event.preventDefault();
+// The folders of an earlier drop: at once when they may be read, by a button otherwise.
+async function recall() {
+  const goOn = (handles) => take(walkHandles(handles), NO_HANDLES);
+  const handles = await offerRemembered(part("go-on"), given.id, { onGranted: goOn, onRefused: say });
+  if (location.hash === GO_ON && (await canReadNow(handles))) await goOn(handles);
+}
+
+// What goes wrong is said, and what was found so far can be sent nevertheless.
+async function tell(act) {
+  say("");
+  try {
+    await act();
+  } catch (error) {
+    if (drop) view.showResult(drop.preflight, { isGoingOn });
+    say(error.message);
+  }
 }
 
 function say(text) {

@@ -1,64 +1,104 @@
-// Shows what would be sent, and lets a person decide when something was refused.
+// Shows what would be sent, and lets a person decide when something stands against it.
 
 import { formatBytes, formatCount, plural } from "../format.js";
+import { write } from "./item-row.js";
+import {
+  fits, groupByReason, quotaSentence, roomFact, spokenResult, timeFact,
+} from "./preflight-words.js";
 
-const LISTED = 200;
+const LISTED = 100;
+const OPEN_UP_TO = 5;
 
 export class PreflightView {
-  constructor(element, { onStart, onDiscard }) {
-    this.element = element;
-    element.querySelector("[data-start]").addEventListener("click", onStart);
-    element.querySelector("[data-discard]").addEventListener("click", onDiscard);
+  constructor(element, { narrator, onStart, onDiscard }) {
+    Object.assign(this, { element, narrator });
+    this.#part("start").addEventListener("click", onStart);
+    this.#part("discard").addEventListener("click", onDiscard);
   }
 
   showReading(preflight) {
-    this.element.hidden = false;
-    this.#part("title").textContent = "Looking through the folder…";
-    this.#showNumbers(preflight);
-    this.#part("decision").hidden = true;
-    this.#part("refused").hidden = true;
+    this.#showBusy(preflight, "Looking through the folder…");
+    this.narrator.tell(`${plural(preflight.accepted.length, "document")} found so far.`);
   }
 
-  showResult(preflight) {
-    this.#part("title").textContent = preflight.name || "Ready to upload";
-    this.#showNumbers(preflight);
-    this.#showRefused(preflight.refused);
+  showAsking(preflight) {
+    this.#showBusy(preflight, "Asking the server…");
+  }
+
+  showResult(preflight, { isGoingOn }) {
+    this.element.hidden = false;
     const nothing = preflight.accepted.length === 0;
+    const isFull = !nothing && !isGoingOn && !fits(preflight);
+    write(this.#part("title"), preflight.name || "Ready to upload");
+    this.#showFacts(preflight);
+    this.#showRefused(preflight.refused);
     this.#part("decision").hidden = false;
     this.#part("nothing").hidden = !nothing;
-    const start = this.#part("start");
-    start.hidden = nothing;
-    start.textContent = `Upload ${plural(preflight.accepted.length, "document")}`;
-    if (!nothing) start.focus();
+    this.#part("full").hidden = !isFull;
+    if (isFull) write(this.#part("full-text"), quotaSentence(preflight));
+    this.#part("start").hidden = nothing || isFull;
+    write(this.#part("start"), `Upload ${plural(preflight.accepted.length, "document")}`);
+    const spoken = isFull ? quotaSentence(preflight) : spokenResult(preflight);
+    this.narrator.tellEnd(spoken);
+    this.#part(nothing || isFull ? "discard" : "start").focus();
   }
 
   hide() {
     this.element.hidden = true;
   }
 
-  #showNumbers(preflight) {
-    this.#part("count").textContent = formatCount(preflight.accepted.length);
-    this.#part("bytes").textContent = formatBytes(preflight.bytes);
-    this.#part("junk").textContent = formatCount(preflight.junk);
-    this.#part("refused-count").textContent = formatCount(preflight.refused.length);
+  #showBusy(preflight, title) {
+    this.element.hidden = false;
+    write(this.#part("title"), title);
+    this.#showFacts(preflight);
+    this.#part("decision").hidden = true;
+    this.#part("refused").hidden = true;
+  }
+
+  #showFacts(preflight) {
+    write(this.#part("count"), formatCount(preflight.accepted.length));
+    write(this.#part("bytes"), formatBytes(preflight.bytes));
+    write(this.#part("junk"), formatCount(preflight.junk));
+    write(this.#part("refused-count"), formatCount(preflight.refused.length));
+    write(this.#part("room"), roomFact(preflight.quotaLeft));
+    write(this.#part("time"), timeFact(preflight.secondsEstimate));
   }
 
   #showRefused(refused) {
     const box = this.#part("refused");
     box.hidden = refused.length === 0;
-    box.open = refused.length <= 5;
-    const lines = refused.slice(0, LISTED).map(({ path, reason }) => {
-      const line = document.createElement("li");
-      const name = document.createElement("strong");
-      name.textContent = path;
-      line.append(name, ` ${reason}`);
-      return line;
+    box.open = refused.length <= OPEN_UP_TO;
+    write(this.#part("refused-title"), `${plural(refused.length, "document")} cannot be sent`);
+    let room = LISTED;
+    const groups = groupByReason(refused).map(({ title, documents }) => {
+      const shown = documents.slice(0, room);
+      room -= shown.length;
+      return makeGroup(title, documents.length, shown);
     });
-    this.#part("refused-list").replaceChildren(...lines);
-    this.#part("refused-title").textContent = `${plural(refused.length, "document")} cannot be sent`;
+    this.#part("refused-list").replaceChildren(...groups);
+    const unlisted = refused.length - Math.min(refused.length, LISTED);
+    this.#part("refused-rest").hidden = unlisted === 0;
+    write(this.#part("refused-rest"), `And ${formatCount(unlisted)} more.`);
   }
 
   #part(name) {
     return this.element.querySelector(`[data-${name}]`);
   }
+}
+
+function makeGroup(title, count, shown) {
+  const group = document.createElement("li");
+  const head = document.createElement("strong");
+  head.textContent = `${title} (${formatCount(count)})`;
+  const paths = document.createElement("ul");
+  paths.append(...shown.map(makeLine));
+  group.append(head, paths);
+  return group;
+}
+
+function makeLine({ path, reason }) {
+  const line = document.createElement("li");
+  line.textContent = path;
+  line.title = reason;
+  return line;
 }

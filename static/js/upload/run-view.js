@@ -1,86 +1,110 @@
-// The running upload: three phases, the pace of the bytes, pause, resume, cancel.
+// The running upload: three phases, the pace, what it waits for; pause, resume and cancel all.
 
-import { formatBytes, formatRate } from "../format.js";
 import { ProgressPanel } from "../live/progress.js";
-import { Rate } from "./rate.js";
+import { write } from "./item-row.js";
+import { LeaveGuard } from "./leave-guard.js";
+import {
+  bytesSentence, canClose, outcomeSentence, phaseOf, runSentence, spokenSentence, turnSentence,
+} from "./run-words.js";
+import { Tally } from "./tally.js";
 
 const TICK_MS = 500;
 
 export class RunView {
-  #rate = new Rate();
+  #guard = new LeaveGuard();
+  #tally = new Tally();
   #timer = null;
-  #wasMoving = true;
+  #phase = null;
 
-  constructor(element, { expected, onSettled }) {
-    this.element = element;
-    this.onSettled = onSettled;
+  // `onAllSent()` follows when everything of it arrived.
+  constructor(element, { engine, expected, onError, onAllSent }) {
+    Object.assign(this, { element, engine, onError, onAllSent });
     this.panel = new ProgressPanel(element.querySelector("[data-progress]"), { expected });
+    this.narrator = this.panel.narrator;
     this.#part("pause").addEventListener("click", () => this.#toggle());
     this.#part("cancel").addEventListener("click", () => this.#cancel());
-    window.addEventListener("offline", () => this.engine?.hold("offline"));
-    window.addEventListener("online", () => this.engine?.release("offline"));
+    this.#part("send-again").addEventListener("click", () => this.act(() => engine.retry()));
   }
 
-  follow(engine) {
-    this.engine = engine;
-    this.#wasMoving = true;
-    this.#part("controls").hidden = false;
-    this.#part("closable").hidden = true;
-    this.#part("unsent").hidden = true;
-    clearInterval(this.#timer);
-    this.#timer = setInterval(() => this.#tick(), TICK_MS);
-    if (!navigator.onLine) engine.hold("offline");
+  // The engine moved: look twice a second for as long as it does.
+  changed(items) {
+    this.#tally.note(items);
+    if (this.#timer === null && this.engine.isMoving) this.#tick();
+  }
+
+  // Does what a person asked for; what goes wrong is said, and the page shows how it stands.
+  async act(action) {
+    try {
+      await action();
+    } catch (error) {
+      this.onError(error);
+    }
     this.#tick();
   }
 
   #tick() {
     const { engine } = this;
-    this.#rate.add(engine.sentBytes, performance.now());
-    this.#part("bytes-line").textContent = this.#bytesLine();
-    this.panel.showSentShare(engine.totalBytes ? engine.sentBytes / engine.totalBytes : 0);
+    const phase = phaseOf(engine);
+    clearTimeout(this.#timer);
+    this.#timer = phase === "ended" ? null : setTimeout(() => this.#tick(), TICK_MS);
+    this.#guard.set(engine.isMovingBytes);
+    this.#showWords();
     this.#showPause();
-    if (engine.isMoving || !this.#wasMoving) return;
-    this.#wasMoving = false;
-    clearInterval(this.#timer);
-    this.panel.showSentShare(0);
-    this.panel.expectNoMore();
-    this.#part("controls").hidden = true;
-    const unsent = engine.items.filter((item) => item.state === "failed").length;
-    const cancelled = engine.items.some((item) => item.state === "cancelled");
-    this.#part("closable").hidden = unsent > 0 || cancelled;
-    this.#part("unsent").hidden = unsent === 0;
-    this.onSettled();
+    this.panel.isQuiet = engine.isMoving;
+    this.panel.showSentShare(engine.totalBytes ? engine.sentBytes / engine.totalBytes : 0);
+    this.#part("controls").hidden = phase === "ended";
+    if (phase === "ended") this.#end();
+    else this.#narrate(phase);
+    this.#phase = phase;
   }
 
-  #bytesLine() {
+  #showWords() {
     const { engine } = this;
-    if (engine.gate.isHeldBy("offline")) return "Offline: goes on by itself";
-    if (engine.gate.isHeldBy("user")) return "Paused";
-    const line = `${formatBytes(engine.sentBytes)} of ${formatBytes(engine.totalBytes)}`;
-    const pace = engine.isMoving ? this.#rate.bytesPerSecond : null;
-    return pace ? `${line} · ${formatRate(pace)}` : line;
+    const sentence = runSentence(engine, Date.now());
+    write(this.#part("run-line"), sentence);
+    this.#part("run-line").hidden = sentence === "";
+    this.#part("run-line").dataset.waits = String(Boolean(engine.waitingFor));
+    write(this.#part("bytes-line"), bytesSentence(engine));
+    this.#part("closable").hidden = !canClose(engine) || engine.counts.failed > 0;
+    this.#part("unsent").hidden = engine.isMovingBytes || engine.counts.failed === 0;
+  }
+
+  #narrate(phase) {
+    const turn = phase === this.#phase ? null : turnSentence(this.#phase, this.engine);
+    if (turn) this.narrator.tellEnd(turn);
+    else this.narrator.tell(spokenSentence(this.engine));
+  }
+
+  #end() {
+    this.panel.showSentShare(0);
+    this.panel.expectNoMore();
+    const outcome = this.#tally.of(this.engine);
+    const sentence = outcomeSentence(outcome);
+    if (outcome.failed + outcome.cancelled === 0) this.onAllSent();
+    for (const line of this.element.querySelectorAll("[data-outcome-line]")) write(line, sentence);
+    const close = canClose(this.engine) ? " You can close this tab." : "";
+    this.narrator.tellEnd(`${sentence}${close}`);
+  }
+
+  get #isPaused() {
+    return this.engine.waitingFor?.kind === "user";
   }
 
   #toggle() {
-    if (this.engine.gate.isHeldBy("user")) this.engine.release("user");
-    else this.engine.hold("user");
-    this.#tick();
+    this.act(() => (this.#isPaused ? this.engine.resume() : this.engine.pause()));
+  }
+
+  #cancel() {
+    if (!window.confirm("Cancel this batch? What is searchable stays searchable.")) return;
+    this.act(() => this.engine.cancel());
   }
 
   #showPause() {
-    const paused = this.engine.gate.isHeldBy("user");
     const button = this.#part("pause");
-    button.querySelector("[data-label]").textContent = paused ? "Resume" : "Pause";
+    write(button.querySelector("[data-label]"), this.#isPaused ? "Resume" : "Pause");
     const use = button.querySelector("use");
-    const sprite = use.getAttribute("href").split("#")[0];
-    use.setAttribute("href", `${sprite}#${paused ? "play" : "pause"}`);
-  }
-
-  async #cancel() {
-    if (!window.confirm("Cancel this batch? What is searchable stays searchable.")) return;
-    this.#part("cancel").disabled = true;
-    await this.engine.cancel();
-    this.#tick();
+    const icon = `${use.getAttribute("href").split("#")[0]}#${this.#isPaused ? "play" : "pause"}`;
+    if (use.getAttribute("href") !== icon) use.setAttribute("href", icon);
   }
 
   #part(name) {
