@@ -38,6 +38,11 @@ export class VirtualList {
     return Math.max(1, Math.floor(this.viewport.clientHeight / this.rowHeight));
   }
 
+  // The first row that is wholly in sight.
+  get firstInSight() {
+    return Math.ceil(this.viewport.scrollTop / this.rowHeight);
+  }
+
   get count() {
     return this.#count;
   }

@@ -96,6 +96,8 @@ def test_a_tab_closed_half_way_leaves_a_batch_that_can_be_finished(
     sign_in(again, reader)
     again.goto("/batches/")
     again.get_by_role("link", name="closed").first.click()
+    missing = again.locator("[data-gaps-text]")
+    expect(missing).to_have_text(re.compile(rf"^\d+ of {DOCUMENTS} are waiting for their bytes\.$"))
     again.get_by_role("link", name=re.compile("drop", re.IGNORECASE)).first.click()
     again.wait_for_selector("[data-drop]")
     sent: list[str] = []
@@ -107,6 +109,9 @@ def test_a_tab_closed_half_way_leaves_a_batch_that_can_be_finished(
     expect_phase(again, "searchable", DOCUMENTS)
     # Only the gaps were sent.
     assert 0 < len(sent) < DOCUMENTS
+    here = DOCUMENTS - len(sent)
+    outcome = again.locator("[data-closable] [data-outcome-line]")
+    expect(outcome).to_have_text(f"{here} were here already, {len(sent)} sent.")
     again.context.close()
 
 

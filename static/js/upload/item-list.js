@@ -81,7 +81,8 @@ export class ItemList {
   #bindTree() {
     this.tree.addEventListener("keydown", (event) => this.#pressed(event));
     this.tree.addEventListener("focus", () => {
-      if (this.#active === null && this.#found.length > 0) this.#go(0);
+      // Nothing may move under a press that gives the focus.
+      if (this.#active === null && this.#found.length > 0) this.#go(this.list.firstInSight);
     });
     this.tree.addEventListener("mousedown", (event) => {
       // A range is chosen, not a stretch of text.

@@ -35,11 +35,11 @@ export class PreflightView {
     this.#part("decision").hidden = false;
     this.#part("nothing").hidden = !nothing;
     this.#part("full").hidden = !isFull;
+    this.#part("make-room").hidden = !isFull;
     if (isFull) write(this.#part("full-text"), quotaSentence(preflight));
     this.#part("start").hidden = nothing || isFull;
     write(this.#part("start"), `Upload ${plural(preflight.accepted.length, "document")}`);
-    const spoken = isFull ? quotaSentence(preflight) : spokenResult(preflight);
-    this.narrator.tellEnd(spoken);
+    this.narrator.tellEnd(isFull ? quotaSentence(preflight) : spokenResult(preflight));
     this.#part(nothing || isFull ? "discard" : "start").focus();
   }
 
@@ -76,8 +76,8 @@ export class PreflightView {
       return makeGroup(title, documents.length, shown);
     });
     this.#part("refused-list").replaceChildren(...groups);
-    const unlisted = refused.length - Math.min(refused.length, LISTED);
-    this.#part("refused-rest").hidden = unlisted === 0;
+    const unlisted = refused.length - LISTED;
+    this.#part("refused-rest").hidden = unlisted <= 0;
     write(this.#part("refused-rest"), `And ${formatCount(unlisted)} more.`);
   }
 
