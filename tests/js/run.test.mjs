@@ -26,6 +26,7 @@ test("what it waits for is said with the seconds until it goes on", () => {
   assert.equal(sentence("rate_limit", 12_600), "The server asked to slow down. Going on in 12 s.");
   assert.equal(sentence("network", 900), "The connection was lost. Going on now.");
   assert.equal(sentence("server", null), "The server had a problem. Going on by itself.");
+  assert.equal(sentence("unknown", 2500), "Something unexpected happened. Going on in 2 s.");
   assert.match(sentence("offline", null), /^You are offline/);
   assert.match(sentence("user", null), /^Paused/);
   assert.equal(waitingSentence(null, 0), null);

@@ -26,11 +26,18 @@ export function countOf(items) {
   return counts;
 }
 
+// Resolves when the engine and the server have both taken it up; neither waits for the other.
 export async function perform(action, items, { engine, api, batch }) {
   const touched = items.filter(CAN[action]);
   const here = touched.filter((item) => !isWithServer(item));
-  if (here.length > 0) await engine[action](here);
   const ids = touched.filter(isWithServer).map(({ id }) => id);
+  await Promise.all([
+    here.length > 0 && engine[action](here),
+    askServer(action, ids, { api, batch }),
+  ]);
+}
+
+async function askServer(action, ids, { api, batch }) {
   for (let at = 0; at < ids.length; at += WINDOW) {
     await api[ASK_SERVER[action]](batch, ids.slice(at, at + WINDOW));
   }

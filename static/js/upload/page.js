@@ -20,7 +20,7 @@ const given = root.dataset.batch
 const isGoingOn = given !== null;
 const NO_HANDLES = Promise.resolve([]);
 
-// {preflight, handles, batch} from a drop until it is discarded.
+// {preflight, handles, batch} from a drop until it is discarded; without `preflight` it runs.
 let drop = null;
 
 const view = new PreflightView(part("preflight"), {
@@ -38,7 +38,8 @@ async function take(walk, handles) {
     return;
   }
   part("drop").hidden = true;
-  drop = { preflight: new Preflight({ maxBytes: Number(root.dataset.maxBytes) }), handles, batch: given };
+  const preflight = new Preflight({ maxBytes: Number(root.dataset.maxBytes) });
+  drop = { preflight, handles, batch: given };
   await tell(() => look(walk));
 }
 
@@ -65,7 +66,10 @@ async function start() {
   const { batch, handles, preflight } = drop;
   view.hide();
   remember(batch, handles);
-  startRun({ root, api, batch, items: preflight.accepted.map(makeItem), onError: (error) => say(error.message) });
+  const items = preflight.accepted.map(makeItem);
+  // What it accepted would keep every document alive that was sent long ago.
+  drop.preflight = null;
+  startRun({ root, api, batch, items, onError: (error) => say(error.message) });
 }
 
 async function discard() {
@@ -91,7 +95,9 @@ async function remember(batch, handles) {
 async function recall() {
   const goOn = (handles) => take(walkHandles(handles), NO_HANDLES);
   const handles = await offerRemembered(part("go-on"), given.id, { onGranted: goOn, onRefused: say });
-  if (location.hash === GO_ON && (await canReadNow(handles))) await goOn(handles);
+  if (location.hash !== GO_ON || handles.length === 0) return;
+  if (await canReadNow(handles)) await goOn(handles);
+  else part("go-on").focus();
 }
 
 // What goes wrong is said, and what was found so far can be sent nevertheless.
@@ -100,7 +106,7 @@ async function tell(act) {
   try {
     await act();
   } catch (error) {
-    if (drop) view.showResult(drop.preflight, { isGoingOn });
+    if (drop?.preflight) view.showResult(drop.preflight, { isGoingOn });
     say(error.message);
   }
 }

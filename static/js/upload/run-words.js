@@ -6,6 +6,7 @@ const REASONS = {
   rate_limit: "The server asked to slow down.",
   network: "The connection was lost.",
   server: "The server had a problem.",
+  unknown: "Something unexpected happened.",
 };
 // Nobody says when these end.
 const OPEN_ENDED = {
