@@ -6,8 +6,8 @@ import { Feed, socketUrl } from "./live/feed.js";
 import { showGaps } from "./live/gaps.js";
 import { ProgressPanel } from "./live/progress.js";
 import { Rows } from "./live/rows.js";
-import { bindDrag, handlesIn } from "./upload/drop-zone.js";
-import { rememberHandles } from "./upload/handles.js";
+import { bindDrag } from "./upload/drop-zone.js";
+import { handlesOfDrop, rememberHandles } from "./upload/handles.js";
 import { GO_ON, offerRemembered } from "./upload/remembered.js";
 
 const root = document.querySelector("[data-batch]");
@@ -30,7 +30,7 @@ feed.start();
 
 // The upload page does the sending; a handle is how a drop gets there.
 bindDrag(async (dataTransfer) => {
-  const handles = await handlesIn(dataTransfer);
+  const handles = await handlesOfDrop(dataTransfer);
   if (handles.length > 0) await rememberHandles(batch, handles);
   location.assign(handles.length > 0 ? uploadUrl + GO_ON : uploadUrl);
 });

@@ -1,14 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { handlesIn } from "../../static/js/upload/drop-zone.js";
 import {
-  fits, groupByReason, needsDecision, quotaSentence, spokenResult, timeFact,
+  groupByReason, isTooMuch, needsDecision, quotaSentence, spokenResult, timeFact,
 } from "../../static/js/upload/preflight-words.js";
 
 const looked = (fields = {}) => ({
-  accepted: [{}], refused: [], junk: 0, bytes: 3 * 1024 ** 3, quotaLeft: null, secondsEstimate: null,
-  ...fields,
+  accepted: [{}], refused: [], junk: 0, bytes: 3 * 1024 ** 3, quotaLeft: null, fitsQuota: null,
+  secondsEstimate: null, ...fields,
 });
 
 test("reasons that differ in name and size only are one reason", () => {
@@ -28,20 +27,20 @@ test("it goes by itself when nothing was refused and everything fits", () => {
   const goesByItself = (fields, isGoingOn = false) => !needsDecision(looked(fields), { isGoingOn });
 
   assert.equal(goesByItself({}), true);
-  assert.equal(goesByItself({ quotaLeft: 4 * 1024 ** 3 }), true);
-  assert.equal(goesByItself({ quotaLeft: 1024 }), false);
+  assert.equal(goesByItself({ fitsQuota: true }), true);
+  assert.equal(goesByItself({ fitsQuota: false }), false);
   assert.equal(goesByItself({ refused: [{}] }), false);
   assert.equal(goesByItself({ accepted: [] }), false);
 });
 
 test("who goes on with a batch has room for it already", () => {
-  assert.equal(needsDecision(looked({ quotaLeft: 1024 }), { isGoingOn: true }), false);
+  assert.equal(needsDecision(looked({ fitsQuota: false }), { isGoingOn: true }), false);
 });
 
 test("what does not fit is said in one sentence, with what to do", () => {
-  const full = looked({ quotaLeft: 1024 ** 3 });
+  const full = looked({ quotaLeft: 1024 ** 3, fitsQuota: false });
 
-  assert.equal(fits(full), false);
+  assert.equal(isTooMuch(full), true);
   assert.equal(
     quotaSentence(full),
     "This is 3.0 GB, and the workspace has room for 1.0 GB. " +
@@ -57,20 +56,4 @@ test("the time is a guess from the last pace, or a dash", () => {
 test("the result is one sentence for somebody who hears it", () => {
   assert.equal(spokenResult(looked()), "1 document, 3.0 GB.");
   assert.equal(spokenResult(looked({ refused: [{}, {}] })), "1 document, 3.0 GB. 2 documents cannot be sent.");
-});
-
-test("a drop gives the handles the browser has, and breaks on none", async () => {
-  const handle = { kind: "directory" };
-  const dropped = (...items) => handlesIn({ items });
-
-  assert.deepEqual(await dropped({ kind: "file" }), []);
-  assert.deepEqual(await dropped({ kind: "string", getAsFileSystemHandle: () => handle }), []);
-  assert.deepEqual(
-    await dropped(
-      { kind: "file", getAsFileSystemHandle: async () => handle },
-      { kind: "file", getAsFileSystemHandle: async () => null },
-      { kind: "file", getAsFileSystemHandle: () => Promise.reject(new Error("not allowed")) },
-    ),
-    [handle],
-  );
 });

@@ -1,5 +1,6 @@
 // The whole page takes a drop; buttons open the pickers.
 
+import { handlesOfDrop } from "./handles.js";
 import { entriesOf, walkEntries, walkPicked } from "./walk.js";
 
 // `onDrop({walk, handles})`: what to walk, and a promise of handles by which it can be read again
@@ -7,7 +8,7 @@ import { entriesOf, walkEntries, walkPicked } from "./walk.js";
 export function bindDropZone(root, onDrop) {
   bindDrag((dataTransfer) => {
     // Both must be asked for while the event runs.
-    const handles = handlesIn(dataTransfer);
+    const handles = handlesOfDrop(dataTransfer);
     onDrop({ walk: walkEntries(entriesOf(dataTransfer)), handles });
   });
   for (const input of root.querySelectorAll("input[type=file]")) bindPicker(root, input, onDrop);
@@ -39,16 +40,6 @@ export function bindDrag(onDrop) {
     show(false);
     onDrop(event.dataTransfer);
   });
-}
-
-// https://wicg.github.io/file-system-access/#api-datatransferitem-getasfilesystemhandle
-export async function handlesIn(dataTransfer) {
-  const asked = [...dataTransfer.items]
-    .filter((item) => item.kind === "file" && "getAsFileSystemHandle" in item)
-    .map((item) => item.getAsFileSystemHandle());
-  const answers = await Promise.allSettled(asked);
-  // A handle is a convenience: what gives none can be dropped again.
-  return answers.map(({ value }) => value).filter(Boolean);
 }
 
 function bindPicker(root, input, onDrop) {

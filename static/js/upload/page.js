@@ -8,7 +8,7 @@ import { rememberHandles, walkHandles } from "./handles.js";
 import { Preflight } from "./preflight.js";
 import { PreflightView } from "./preflight-view.js";
 import { needsDecision } from "./preflight-words.js";
-import { GO_ON, canReadNow, offerRemembered } from "./remembered.js";
+import { GO_ON, offerRemembered, readableNow } from "./remembered.js";
 import { startRun } from "./run.js";
 
 const root = document.querySelector("[data-upload]");
@@ -96,7 +96,8 @@ async function recall() {
   const goOn = (handles) => take(walkHandles(handles), NO_HANDLES);
   const handles = await offerRemembered(part("go-on"), given.id, { onGranted: goOn, onRefused: say });
   if (location.hash !== GO_ON || handles.length === 0) return;
-  if (await canReadNow(handles)) await goOn(handles);
+  const readable = await readableNow(handles);
+  if (readable.length > 0) await goOn(readable);
   else part("go-on").focus();
 }
 

@@ -3,7 +3,7 @@
 import { formatBytes, formatCount, plural } from "../format.js";
 import { write } from "./item-row.js";
 import {
-  fits, groupByReason, quotaSentence, roomFact, spokenResult, timeFact,
+  groupByReason, isTooMuch, quotaSentence, roomFact, spokenResult, timeFact,
 } from "./preflight-words.js";
 
 const LISTED = 100;
@@ -28,7 +28,7 @@ export class PreflightView {
   showResult(preflight, { isGoingOn }) {
     this.element.hidden = false;
     const nothing = preflight.accepted.length === 0;
-    const isFull = !nothing && !isGoingOn && !fits(preflight);
+    const isFull = !nothing && !isGoingOn && isTooMuch(preflight);
     write(this.#part("title"), preflight.name || "Ready to upload");
     this.#showFacts(preflight);
     this.#showRefused(preflight.refused);

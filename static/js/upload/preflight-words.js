@@ -24,16 +24,16 @@ function titleOf(shape) {
   return shape.replace(/^It is more; the limit is /, "Larger than the limit of ");
 }
 
-// Unknown room is no hindrance: the server decides, window by window.
-export function fits({ bytes, quotaLeft }) {
-  return quotaLeft === null || bytes <= quotaLeft;
-}
-
 // Nothing was refused and everything fits: it simply goes. Who goes on with a batch has room for
 // it already, since registering keeps it free.
 export function needsDecision(preflight, { isGoingOn }) {
   if (preflight.accepted.length === 0 || preflight.refused.length > 0) return true;
-  return !isGoingOn && !fits(preflight);
+  return !isGoingOn && isTooMuch(preflight);
+}
+
+// Unknown room is no hindrance: the server decides, window by window.
+export function isTooMuch({ fitsQuota }) {
+  return fitsQuota === false;
 }
 
 export function quotaSentence({ bytes, quotaLeft }) {

@@ -1,31 +1,25 @@
 // "Go on without dropping": the folders of an earlier drop, as far as the browser remembers them.
 
-import { handlesOf } from "./handles.js";
+import { handlesOf, resumeHandles } from "./handles.js";
 
 // The address says that permission was given on the page before.
 export const GO_ON = "#go-on";
 
-const READ = { mode: "read" };
-
-// Unhides `button` where this batch has remembered folders. `onGranted(handles)` follows a click
-// that was answered with permission; what the person or the disk refuses goes to `onRefused`.
+// Unhides `button` where this batch has remembered folders, and returns these. A click asks for
+// permission: `onGranted(handles)` gets what may be read, `onRefused(sentence)` follows when nothing may.
 export async function offerRemembered(button, batch, { onGranted, onRefused }) {
   const handles = await handlesOf(batch);
   button.hidden = handles.length === 0;
   button.addEventListener("click", async () => {
-    if (await areGranted(handles, (handle) => handle.requestPermission(READ))) onGranted(handles);
-    else onRefused("The browser was not allowed to read the folder. Drop it again instead.");
+    const allowed = await resumeHandles(batch);
+    if (allowed.length > 0) onGranted(allowed);
+    else onRefused("The browser may not read the folder. Drop it again instead.");
   });
   return handles;
 }
 
-// Whether these can be read at once, without asking anybody.
-export function canReadNow(handles) {
-  return areGranted(handles, (handle) => handle.queryPermission(READ));
-}
-
-async function areGranted(handles, ask) {
-  // One question after the other: a browser shows one at a time.
-  for (const handle of handles) if ((await ask(handle)) !== "granted") return false;
-  return handles.length > 0;
+// Those of the handles that can be read at once, without asking anybody.
+export async function readableNow(handles) {
+  const states = await Promise.all(handles.map((handle) => handle.queryPermission({ mode: "read" })));
+  return handles.filter((_, index) => states[index] === "granted");
 }
