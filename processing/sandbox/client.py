@@ -6,6 +6,8 @@ import os
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
@@ -57,6 +59,14 @@ class Call:
         # A dead server has taken its children along; a deaf one is stopped by run().
         with suppress(OSError):
             self._server.send({"kill": self.number})
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a task returned, and the directory it worked in."""
+
+    value: JSON
+    directory: Path
 
 
 class Sandbox:
@@ -111,6 +121,24 @@ class Sandbox:
         limit; CrashedError when it or the server dies; and the reason given
         to `Call.kill`. `on_start` gets the call as soon as it can be killed.
         """
+        with self.run_for_files(
+            task, arguments=arguments, limits=limits, on_start=on_start
+        ) as answered:
+            return answered.value
+
+    @contextmanager
+    def run_for_files(
+        self,
+        task: str,
+        *,
+        arguments: Mapping[str, JSON],
+        limits: Limits | None = None,
+        on_start: Callable[[Call], None] | None = None,
+    ) -> Iterator[Answered]:
+        """Run a task like `run`, and give what it left in its directory until the context ends.
+
+        What is there was made by whoever wrote the document: open it with `open_left`.
+        """
         if task not in self._tasks:
             raise ValueError(f"{task} is not a task of this sandbox")
         limits = limits or Limits()
@@ -124,9 +152,10 @@ class Sandbox:
                 raise CrashedError("The worker stopped while it read the document.")
             if ended is None:
                 raise self._lost(server)
-            return outcome.value_of(
+            value = outcome.value_of(
                 exchange.answer, ended=ended, limits=limits, log=exchange.log_tail()
             )
+            yield Answered(value, Path(exchange.directory))
 
     def close(self) -> None:
         """End every child, then the server; later calls raise CrashedError."""

@@ -1,12 +1,30 @@
-"""Remove what a child left on disk, however deep and however locked."""
+"""Open, and remove, what a child left on disk, however deep and however locked."""
 
 import os
+import stat
 import uuid
 from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
 
 import structlog
 
 log = structlog.get_logger(__name__)
+
+
+def open_left(path: Path, size_bytes: int) -> BinaryIO:
+    """Open what a child wrote, if it is just that: a plain one of this size, without links.
+
+    A link would have us read what only we may. Raises OSError otherwise.
+    """
+    # Without waiting: a pipe in its place would never be opened.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    stream = os.fdopen(descriptor, "rb")
+    found = os.fstat(descriptor)
+    if stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and found.st_size == size_bytes:
+        return stream
+    stream.close()
+    raise OSError(f"{path.name} is not what it was said to be")
 
 
 def remove(root: str) -> None:

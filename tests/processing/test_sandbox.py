@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from documents import errors
-from processing.sandbox import Limits, Sandbox
+from processing.sandbox import Limits, Sandbox, open_left
 from tests.processing.sandbox_calls import (
     MIB,
+    SMALL,
     InThread,
     is_gone,
     linux_only,
@@ -293,3 +294,13 @@ def test_answer_over_the_limit_is_too_complex(
 ) -> None:
     with pytest.raises(errors.TooComplexError, match="larger than 8 MiB"):
         run(shared, task, **arguments)
+
+
+def test_what_a_task_leaves_is_there_until_the_context_ends(shared: Sandbox) -> None:
+    task = "tests.processing.sandbox_tasks:write"
+    with shared.run_for_files(task, arguments={"mebibytes": 1}, limits=SMALL) as answered:
+        stream = open_left(answered.directory / "unpacked", MIB)
+        assert len(stream.read()) == MIB
+        stream.close()
+
+    assert not answered.directory.exists()
