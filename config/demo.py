@@ -13,6 +13,7 @@ from documents.folders import Found, walk
 from documents.models import Batch, Document, Workspace
 from documents.services import intake
 from documents.services.accounts import create_workspace
+from documents.services.delivery import Taken
 from documents.states import Status
 
 USERNAME = "demo"
@@ -70,7 +71,7 @@ def ensure_batch(workspace: Workspace, user: User, samples: Path) -> int:
     found = [entry for entry in walk(sorted(samples.iterdir())) if isinstance(entry, Found)]
     batch = batch or intake.open_batch(workspace, user, name=BATCH, expected_documents=len(found))
     outcomes = list(intake.send(batch, found))
-    return sum(isinstance(outcome, intake.Taken) and outcome.sent for outcome in outcomes)
+    return sum(isinstance(outcome, Taken) and outcome.sent for outcome in outcomes)
 
 
 def _arrived(batch: Batch) -> int:

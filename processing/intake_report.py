@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from documents.folders import LeftOut, Refused
 from documents.models import Batch
-from documents.services.intake import Taken
+from documents.services.delivery import Taken
 from documents.services.rehearsal import Rehearsal
 from documents.states import Status
 from processing.outcome import Failure, Outcome

@@ -5,35 +5,20 @@ what is missing is sent.
 """
 
 import hashlib
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from uuid import UUID
 
-from documents.errors import (
-    HashMismatchError,
-    QuotaExceededError,
-    SizeMismatchError,
-    SluiceError,
-    StorageError,
-    StorageFullError,
-)
+from documents.errors import QuotaExceededError
 from documents.folders import Found, Refused, unreadable
 from documents.models import Batch, Document, Workspace
-from documents.services import arrivals, batches, uploads
+from documents.services import batches, uploads
 from documents.services.batches import MAX_NAME
-from documents.services.uploads import DEFAULT_TYPE, MAX_WINDOW, Declaration
-from documents.states import Status
-from documents.storage import get_storage
+from documents.services.delivery import Sending, Taken, deliver
+from documents.services.uploads import MAX_WINDOW, Declaration
 
 # A window of few large documents is closed early, so that work on them starts.
 WINDOW_BYTES = 256 * 1024**2
-# Storing waits for disks and networks more than it computes.
-PUTS_AT_ONCE = 8
-COMPLETE_SECONDS = 1.0
-RETRY_SECONDS = (1.0, 2.0, 4.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +28,6 @@ class Declared:
     found: Found
     declaration: Declaration
     known: Document | None
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """The batch has this document; `sent` if its bytes moved just now."""
-
-    path: str
-    sent: bool
 
 
 def open_batch(
@@ -141,86 +118,10 @@ def _send(batch: Batch, declared: list[Declared]) -> Iterator[Taken | Refused]:
         return
     yield from (Refused(refusal.path, refusal.error) for refusal in window.refusals)
     documents = [upload.document for upload in window.uploads]
-    yield from _deliver(batch, [(each, by_key[each.client_key]) for each in documents])
+    yield from deliver(batch, [_sending(each, by_key[each.client_key]) for each in documents])
 
 
-def _deliver(batch: Batch, window: list[tuple[Document, Declared]]) -> Iterator[Taken | Refused]:
-    """Store what the batch waits for, several at once, and complete it about once a second."""
-    sent: list[UUID] = []
-    completed_at = time.monotonic()
-    with ThreadPoolExecutor(PUTS_AT_ONCE) as pool:
-        try:
-            outcomes = pool.map(lambda pair: _store(*pair), window)
-            for (document, _), outcome in zip(window, outcomes, strict=True):
-                if isinstance(outcome, Refused):
-                    arrivals.expire(document)
-                elif outcome.sent:
-                    sent.append(document.id)
-                yield outcome
-                if sent and time.monotonic() - completed_at >= COMPLETE_SECONDS:
-                    yield from _complete(batch, sent)
-                    sent, completed_at = [], time.monotonic()
-        finally:
-            pool.shutdown(cancel_futures=True)
-            # Also when storage stays away: what has arrived goes on.
-            refused = _complete(batch, sent)
-    yield from refused
-
-
-def _store(document: Document, declared: Declared) -> Taken | Refused:
-    """Store the bytes of one document if the batch waits for them; touches no row."""
-    path = declared.found.path
-    if document.status != Status.AWAITING:
-        return Taken(path, sent=False)
-    try:
-        _put_patiently(document, declared)
-    except OSError as error:
-        return Refused(path, unreadable(path, error))
-    except (SizeMismatchError, HashMismatchError) as error:
-        return Refused(path, error)
-    return Taken(path, sent=True)
-
-
-def _put_patiently(document: Document, declared: Declared) -> None:
-    for seconds in RETRY_SECONDS:
-        try:
-            return _put(document, declared)
-        except StorageFullError:
-            raise
-        except StorageError:
-            time.sleep(seconds)
-    return _put(document, declared)
-
-
-def _put(document: Document, declared: Declared) -> None:
-    """Store what was declared, or nothing: bytes that changed meanwhile are taken back."""
-    storage = get_storage()
-    if declared.known is not None:
-        # An earlier run may have ended between storing and completing.
-        arrived = storage.stat(document.incoming_key)
-        if arrived is not None and arrived.size == document.size:
-            return
-    with declared.found.source.open("rb") as stream:
-        content_type = document.declared_type or DEFAULT_TYPE
-        stored = storage.put(document.incoming_key, stream, content_type)
-    error = _difference(document, stored.size, stored.sha256)
-    if error is not None:
-        storage.delete(document.incoming_key)
-        raise error
-
-
-def _difference(document: Document, size: int, sha256: str | None) -> SluiceError | None:
-    said = f"{document.path} changed while it was read; ingest it again."
-    if size != document.size:
-        return SizeMismatchError(said)
-    if sha256 and document.declared_sha256 not in (sha256, ""):
-        return HashMismatchError(said)
-    return None
-
-
-def _complete(batch: Batch, document_ids: list[UUID]) -> list[Refused]:
-    """Have the documents worked on; return those whose object is not there after all."""
-    if not document_ids:
-        return []
-    _, refusals = arrivals.complete(batch, document_ids)
-    return [Refused(refusal.path, refusal.error) for refusal in refusals]
+def _sending(document: Document, declared: Declared) -> Sending:
+    source = declared.found.source
+    may_be_there = declared.known is not None
+    return Sending(document, lambda: source.open("rb"), may_be_there=may_be_there)

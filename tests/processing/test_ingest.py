@@ -12,7 +12,8 @@ from django.utils import timezone
 from documents.errors import StorageError
 from documents.folders import Found, Refused
 from documents.models import Batch, Document, Workspace
-from documents.services import arrivals, batches, intake
+from documents.services import arrivals, batches, delivery, intake
+from documents.services.delivery import Taken
 from documents.services.moves import move
 from documents.services.uploads import Declaration, register
 from documents.states import Status
@@ -156,7 +157,7 @@ def test_document_that_vanished_is_refused_and_the_others_go_on(
 
     assert isinstance(refused, Refused)
     assert refused.error.code == "unreadable"
-    assert taken == intake.Taken("drop/a.txt", sent=True)
+    assert taken == Taken("drop/a.txt", sent=True)
 
 
 def test_document_that_grew_while_it_was_read_is_taken_back_with_its_quota(
@@ -227,8 +228,8 @@ def test_cancelled_batch_is_refused_by_id(drop: Path, workspace: Workspace) -> N
 def test_storage_that_stays_away_ends_the_run_and_keeps_what_arrived(
     drop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake, "RETRY_SECONDS", (0.0, 0.0))
-    monkeypatch.setattr(intake, "PUTS_AT_ONCE", 1)
+    monkeypatch.setattr(delivery, "RETRY_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr(delivery, "PUTS_AT_ONCE", 1)
     put, tries = LocalStorage.put, iter(range(10))
 
     def fail_after_the_first(self: LocalStorage, key: str, *rest: Any) -> Any:
