@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from processing.extraction import media_types
-from processing.extraction.containers import OLE_MAGIC, ZIP_MAGIC, ole_type, zip_type
+from processing.extraction.containers import OLE_MAGIC, ZIP_MAGIC, ole_type, tar_type, zip_type
 from processing.extraction.text import decode, looks_like_text
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _MIN_MAIL_HEADERS = 4
 _SURE = 0.9
 _LABELS_WITH_SIGNATURE = frozenset(
     {"pdf", "docx", "pptx", "xlsx", "doc", "ppt", "xls", "odt", "epub", "rtf", "outlook"}
-    | {"png", "jpeg", "gif", "webp", "tiff", "bmp", "zip"}
+    | {"png", "jpeg", "gif", "webp", "tiff", "bmp", "zip", "tar"}
 )
 _ROOTS = {"html": media_types.HTML, "svg": media_types.SVG}
 _ROOT_ELEMENT = re.compile(r"<([a-z_][\w.:-]*)")
@@ -61,6 +61,8 @@ def _by_signature(path: Path, sample: bytes, suffix: str) -> str:
         return zip_type(path, suffix)
     if sample.startswith(OLE_MAGIC):
         return ole_type(path, suffix)
+    if tar := tar_type(path, sample, suffix):
+        return tar
     if _is_pdf(sample, suffix):
         return media_types.PDF
     for signature, media_type in _SIGNATURES:

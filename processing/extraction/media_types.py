@@ -3,6 +3,15 @@
 UNKNOWN = "application/octet-stream"
 EMPTY = "inode/x-empty"
 ZIP = "application/zip"
+TAR = "application/x-tar"
+TAR_GZ = "application/x-compressed-tar"
+TAR_BZ2 = "application/x-bzip-compressed-tar"
+TAR_XZ = "application/x-xz-compressed-tar"
+# Documents that hold documents: unpacked, not read.
+ARCHIVES = frozenset({ZIP, TAR, TAR_GZ, TAR_BZ2, TAR_XZ})
+# Zip packages of programs that are no archives and that nobody here reads.
+OPC = "application/x-opc-package"
+JAR = "application/java-archive"
 
 PDF = "application/pdf"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"

@@ -76,7 +76,7 @@ _OFFICE = frozenset(
 
 def is_supported(media_type: str) -> bool:
     """Whether documents of this type are taken in; some need a program that may be missing."""
-    return media_type in SUPPORTED
+    return media_type in SUPPORTED or media_type in types.ARCHIVES
 
 
 def extract(path: Path, media_type: str, name: str) -> Extraction:

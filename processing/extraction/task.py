@@ -4,7 +4,9 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+from processing.extraction import members
 from processing.extraction.detection import detect, load_model
+from processing.extraction.entries import Allowed
 from processing.extraction.offline import prepare
 from processing.extraction.reading import extract, is_supported
 
@@ -24,6 +26,20 @@ def detect_type(path: str, name: str) -> dict[str, Any]:
 def read(path: str, name: str, media_type: str) -> dict[str, Any]:
     """Return an `Extraction` as JSON; raises the errors of `extract`."""
     return extract(Path(path), media_type, name).to_json()
+
+
+def list_members(path: str, media_type: str, allowed: dict[str, int]) -> dict[str, Any]:
+    """Return the `Contents` of an archive as JSON; raises the errors of `members`."""
+    return members.list_members(Path(path), media_type, Allowed(**allowed)).to_json()
+
+
+def unpack(
+    path: str, media_type: str, wanted: dict[str, int], allowed: dict[str, int]
+) -> dict[str, Any]:
+    """Write members of an archive into the working directory, each named by its number."""
+    sizes = {int(number): size for number, size in wanted.items()}
+    members.unpack(Path(path), media_type, sizes, Path.cwd(), Allowed(**allowed))
+    return {"unpacked": len(sizes)}
 
 
 def warm_up() -> None:

@@ -3,8 +3,10 @@
 Reads the final object, in the sandbox. Writes page texts, chunks and the document's
 pages, title, language and metadata: searchable by keyword from here on, unless the
 document is read anew and its earlier text is searched until embed is done.
-Fails with EncryptedError, CorruptError, UnsupportedError, EmptyDocumentError,
-TooComplexError (permanent), CrashedError and StorageError (transient).
+An archive's members become documents of its batch first; its own text is what was in it.
+Fails with QuotaExceededError (permanent; what fits was taken), EncryptedError, CorruptError,
+UnsupportedError, EmptyDocumentError, TooComplexError (permanent), CrashedError and
+StorageError (transient).
 """
 
 from collections.abc import Sequence
@@ -17,7 +19,7 @@ from documents import events, faults
 from documents.errors import EmptyDocumentError, SluiceError, UnsupportedError
 from documents.models import Document
 from documents.storage import get_storage
-from processing import generations, reading
+from processing import generations, reading, unpacking
 from processing.chunking import ChunkSpan, chunk
 from processing.embeddings.registry import get_embedder
 from processing.extraction import Extraction, media_types
@@ -33,7 +35,10 @@ def run(document: Document, held: Held) -> Write:
     """Read the document in the sandbox and cut its text into chunks."""
     faults.point("extract.before_read", document.name)
     with get_storage().as_file(document.stored_key) as path:
-        extraction = reading.read(path, document, held)
+        if document.content_type in media_types.ARCHIVES:
+            extraction = unpacking.unpack(path, document, held)
+        else:
+            extraction = reading.read(path, document, held)
     held.check()
     spans = chunk(extraction.pages, partial(_count_tokens, held))
     if not spans:

@@ -17,6 +17,7 @@ from tests.chaos.client import Drop
 from tests.chaos.oracle import Oracle
 from tests.chaos.scene import DOCUMENTS, Scene
 from tests.chaos.trials import Trial, Trials
+from tests.processing.archive_samples import zipped
 from tests.stack import ROOT, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(7200)]
@@ -180,6 +181,14 @@ def by_reading_anew(scene: Scene, oracle: Oracle) -> None:
         scene.insist("POST", f"documents/{document}/reprocess")
 
 
+def by_dropping_an_archive(scene: Scene, oracle: Oracle) -> None:
+    """Drop an archive, whose members become documents beside it."""
+    members = {path: f"{path} packed in {oracle.drop.batch}".encode() for path in A_FEW}
+    drop = scene.drop_documents("Archive", {"few.zip": zipped(members)})
+    scene.wait_searchable(drop.batch, 1 + len(A_FEW), seconds=180)
+    assert scene.counts(drop.batch) == {"ready": 1 + len(A_FEW)}
+
+
 def by_deleting(scene: Scene, oracle: Oracle) -> None:
     """Delete documents for good: their rows go, and their bytes."""
     documents = {path: f"{path} deleted from {oracle.drop.batch}".encode() for path in A_FEW}
@@ -203,6 +212,13 @@ ROADS = (
     Road(("sweep.before_accept",), by_closing_the_tab),
     Road(("expire.before_commit", "expire.after_commit"), by_never_sending),
     Road(("retry.before_commit",), by_trying_again),
+    Road(
+        (
+            *("unpack.before_register", "unpack.before_deliver"),
+            *("unpack.after_deliver", "unpack.before_listing"),
+        ),
+        by_dropping_an_archive,
+    ),
     Road(
         (
             *("delete.before_commit", "delete.after_commit"),
