@@ -1,6 +1,6 @@
 """Serve the local store's signed URLs: a plain ASGI application, mounted at /storage/.
 
-    PUT       stores exactly what was signed: length, type, hash, once
+    PUT       stores exactly what was signed: length, type, hash, once; or one part of a document
     GET, HEAD read an object or one range of it, never as active content
 
 It has no session, no database and no Django request: the token in the URL is the only
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from email.utils import format_datetime
 from typing import BinaryIO, Self
 from urllib.parse import parse_qs
+from weakref import WeakValueDictionary
 
 import structlog
 from asgiref.typing import (
@@ -41,9 +42,9 @@ from documents.errors import (
 )
 from documents.storage import get_local_storage, signing
 from documents.storage.headers import byte_range, content_disposition, matches_etag
-from documents.storage.incomplete import IncompleteObject
+from documents.storage.incomplete import PIECE_BYTES, IncompleteObject
 from documents.storage.interface import ObjectStat
-from documents.storage.local import MAX_UPLOAD_SECONDS, PIECE_BYTES, LocalStorage
+from documents.storage.local import MAX_UPLOAD_SECONDS, LocalStorage
 
 IDLE_SECONDS = 60
 RETRY_AFTER_SECONDS = 5
@@ -65,6 +66,8 @@ class StorageApp:
     """The HTTP face of one local store: by default the one under STORAGE_ROOT."""
 
     storage: LocalStorage = field(default_factory=get_local_storage)
+    # Parts of one document take turns anyway: who waits shall not hold a thread meanwhile.
+    _turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     async def __call__(
         self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
@@ -82,8 +85,11 @@ class StorageApp:
     ) -> None:
         if request.method == "PUT":
             grant = signing.read_put(request.token, request.key)
-            stat = await self._store(grant, request, receive)
-            await _respond(send, 201, {"ETag": f'"{stat.etag}"'})
+            if isinstance(grant, signing.PartGrant):
+                etag = await self._store_part(grant, request, receive)
+            else:
+                etag = (await self._store(grant, request, receive)).etag
+            await _respond(send, 201, {"ETag": f'"{etag}"'})
         elif request.method in {"GET", "HEAD"}:
             await self._deliver(request, receive, send)
         else:
@@ -103,6 +109,23 @@ class StorageApp:
             return await asyncio.to_thread(self.storage.publish, incomplete, grant.key)
         finally:
             await asyncio.to_thread(incomplete.discard)
+
+    async def _store_part(
+        self, grant: signing.PartGrant, request: "_Request", receive: ASGIReceiveCallable
+    ) -> str:
+        _check_length(grant.size, request)
+        try:
+            await asyncio.to_thread(self.storage.check_part, grant)
+            incomplete = await asyncio.to_thread(self.storage.begin)
+            try:
+                async for piece in _body(receive, grant.size):
+                    await asyncio.to_thread(incomplete.write, piece)
+                async with self._turns.setdefault(grant.upload, asyncio.Lock()):
+                    return await asyncio.to_thread(self.storage.store_part, grant, incomplete)
+            finally:
+                await asyncio.to_thread(incomplete.discard)
+        except ObjectMissingError as error:
+            raise NotFoundError(error.detail) from error
 
     async def _deliver(
         self, request: "_Request", receive: ASGIReceiveCallable, send: ASGISendCallable
@@ -150,14 +173,18 @@ class _Reply:
 
 def _check_declaration(grant: signing.PutGrant, request: _Request) -> None:
     """Refuse before a byte is read what cannot become the signed object."""
-    length = request.headers.get("content-length", "")
-    if not length.isdecimal():
-        raise LengthRequiredError
-    if int(length) != grant.size:
-        raise SizeMismatchError(f"{grant.size} bytes were declared, {int(length)} announced.")
+    _check_length(grant.size, request)
     content_type = request.headers.get("content-type")
     if content_type != grant.content_type:
         raise TypeRefusedError(f"This link accepts {grant.content_type}, not {content_type}.")
+
+
+def _check_length(size: int, request: _Request) -> None:
+    length = request.headers.get("content-length", "")
+    if not length.isdecimal():
+        raise LengthRequiredError
+    if int(length) != size:
+        raise SizeMismatchError(f"{size} bytes were declared, {int(length)} announced.")
 
 
 def _check_received(grant: signing.PutGrant, incomplete: IncompleteObject) -> None:

@@ -16,11 +16,14 @@ from pathlib import Path
 
 from documents.errors import StorageError, StorageFullError
 
+PIECE_BYTES = 1024 * 1024
 # A finished object is read-only; an empty file that is not is a tombstone (see local.py).
 SEALED_MODE = 0o400
 SHA256_ATTRIBUTE = "user.sluice.sha256"
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+# Between file systems, or where they cannot: then through memory, a piece at a time.
+_NO_COPYING = frozenset({errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
 _NO_ATTRIBUTES = frozenset({errno.ENOTSUP, errno.ENOSPC, errno.EDQUOT, errno.E2BIG, errno.EPERM})
 
 
@@ -45,7 +48,7 @@ class IncompleteObject:
         self._lock = threading.Lock()
         with storage_errors():
             # Unbuffered: a buffer that failed to flush would fail again on close.
-            self._file = open(self.path, "xb", buffering=0)  # noqa: SIM115
+            self._file = open(self.path, "x+b", buffering=0)  # noqa: SIM115
 
     @property
     def sha256(self) -> str:
@@ -63,6 +66,11 @@ class IncompleteObject:
         self._hash.update(piece)
         self.size += len(piece)
 
+    def copy_into(self, target: int, offset: int) -> None:
+        """Copy all bytes to a place in an open file, inside the kernel where it can."""
+        with self._lock, storage_errors():
+            copy_range(self._file.fileno(), target, offset=offset, size=self.size)
+
     def seal(self) -> None:
         """Make the bytes durable and read-only, with their hash beside them."""
         with self._lock, storage_errors():
@@ -79,6 +87,31 @@ class IncompleteObject:
                 self._file.close()
             finally:
                 self.path.unlink(missing_ok=True)
+
+
+def copy_range(source: int, target: int, *, offset: int, size: int) -> None:
+    """Copy the first `size` bytes of an open file to `offset` of another, a piece at a time."""
+    copied = 0
+    while copied < size:
+        copied += _copy_piece(source, target, copied, offset + copied, size - copied)
+
+
+def _copy_piece(source: int, target: int, start: int, to: int, left: int) -> int:
+    if hasattr(os, "copy_file_range"):
+        try:
+            done = os.copy_file_range(source, target, left, start, to)
+        except OSError as error:
+            if error.errno not in _NO_COPYING:
+                raise
+        else:
+            return _some(done)
+    return _some(os.pwrite(target, os.pread(source, min(left, PIECE_BYTES), start), to))
+
+
+def _some(n_bytes: int) -> int:
+    if n_bytes == 0:
+        raise OSError(errno.EIO, "a received part is shorter than it was")
+    return n_bytes
 
 
 def read_sha256(source: Path | int) -> str | None:

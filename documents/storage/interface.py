@@ -6,7 +6,7 @@ writing, and are promoted to a final key once they are verified.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +19,8 @@ INCOMING_PREFIX = "incoming/"
 MAX_KEY_LENGTH = 200
 # One day bounds how long a store must remember that a write URL was used.
 MAX_URL_SECONDS = 24 * 60 * 60
+# What S3 allows. https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
+MAX_PARTS = 10_000
 
 _KEY = re.compile(r"[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -45,6 +47,38 @@ class ObjectStat:
     modified_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Multipart:
+    """An object on its way in as parts: part n holds the bytes from (n-1) * part_size on."""
+
+    key: str
+    id: str
+    size: int
+    part_size: int
+
+    @property
+    def part_count(self) -> int:
+        """Return how many parts there are; their numbers begin at 1."""
+        return -(-self.size // self.part_size)
+
+    def offset(self, number: int) -> int:
+        """Return where the part begins in the object."""
+        return (number - 1) * self.part_size
+
+    def length(self, number: int) -> int:
+        """Return how many bytes the part has: the last one what is left."""
+        return min(self.part_size, self.size - self.offset(number))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part as the store holds it; the entity tag changes with its bytes."""
+
+    number: int
+    size: int
+    etag: str
+
+
 class Storage(Protocol):
     """A place for bytes. Keys are checked by `check_key`; failures are `StorageError`."""
 
@@ -52,6 +86,34 @@ class Storage(Protocol):
         self, key: str, *, size: int, content_type: str, sha256: str | None, expires_seconds: int
     ) -> PresignedPut:
         """Sign a URL that stores exactly these bytes under an incoming key, at most once."""
+        ...
+
+    def begin_multipart(
+        self, key: str, *, size: int, part_size: int, content_type: str
+    ) -> Multipart:
+        """Begin an object in parts under an incoming key; a store may want larger parts."""
+        ...
+
+    def presign_part(self, upload: Multipart, number: int, *, expires_seconds: int) -> PresignedPut:
+        """Sign a URL that stores one part of exactly its length; sent again, it is replaced."""
+        ...
+
+    def list_parts(self, upload: Multipart) -> Sequence[Part]:
+        """Return the parts that are there, by number; ObjectMissingError without the upload."""
+        ...
+
+    def complete_multipart(self, upload: Multipart, parts: Sequence[Part]) -> None:
+        """Make one object of all parts, in one step, out of reach of their URLs.
+
+        Safe to repeat: an upload that was completed before succeeds while the object is there.
+        Raises ObjectMissingError if a part is missing or another one than given, or without
+        the upload, and AlreadyStoredError if the key was used for something else or somebody
+        else completes the upload right now.
+        """
+        ...
+
+    def abort_multipart(self, upload: Multipart) -> None:
+        """Take the parts away, if there are any; what was completed stays as it is."""
         ...
 
     def presign_get(
@@ -104,7 +166,10 @@ class Storage(Protocol):
         ...
 
     def sweep(self) -> int:
-        """Remove what interrupted uploads and used URLs left behind; return how many."""
+        """Remove what interrupted uploads and used URLs left behind; return how many.
+
+        Multipart uploads go once nothing has come for as long as a URL can live.
+        """
         ...
 
 
@@ -120,15 +185,36 @@ def check_put(
     key: str, *, size: int, content_type: str, sha256: str | None, expires_seconds: int
 ) -> None:
     """Raise InvalidError unless a URL may be signed for this upload."""
-    check_key(key)
-    if not key.startswith(INCOMING_PREFIX):
-        raise InvalidPathError(f"{key!r} is not under {INCOMING_PREFIX}: it is never writable.")
+    check_incoming(key)
     if size < 0:
         raise InvalidError(f"A document cannot have {size} bytes.")
     if sha256 is not None and not _SHA256.fullmatch(sha256):
         raise InvalidError("A SHA-256 is 64 lower-case hexadecimal digits.")
     check_content_type(content_type)
     check_url_life(expires_seconds)
+
+
+def check_incoming(key: str) -> None:
+    """Raise InvalidPathError unless URLs may be signed for writing the key."""
+    check_key(key)
+    if not key.startswith(INCOMING_PREFIX):
+        raise InvalidPathError(f"{key!r} is not under {INCOMING_PREFIX}: it is never writable.")
+
+
+def check_multipart(key: str, *, size: int, part_size: int, content_type: str) -> None:
+    """Raise InvalidError unless an object may be begun in such parts."""
+    check_incoming(key)
+    check_content_type(content_type)
+    if size < 1 or part_size < 1 or size > part_size * MAX_PARTS:
+        raise InvalidError(f"{size} bytes are not 1 to {MAX_PARTS} parts of {part_size}.")
+
+
+def check_part(upload: Multipart, number: int, expires_seconds: int) -> None:
+    """Raise InvalidError unless a URL may be signed for this part."""
+    check_incoming(upload.key)
+    check_url_life(expires_seconds)
+    if not 1 <= number <= upload.part_count:
+        raise InvalidError(f"There is no part {number} of {upload.part_count}.")
 
 
 def check_promotion(source: str, target: str) -> None:

@@ -2,6 +2,7 @@
 
     <root>/objects/<area>/<two hex digits>/<rest of the key, "/" written "~">
     <root>/incomplete/<random>         what is being received or read; swept after a day
+    <root>/multipart/<key>.<random>/   an object that arrives in parts: see assembly.py
 
 `area` is the key's first segment, so that sweeping `incoming/` never walks the library;
 the digits spread an area over 256 directories. "~" is not legal in a key, so no two
@@ -19,7 +20,7 @@ import os
 import stat as stat_bits
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,20 +30,30 @@ from typing import BinaryIO
 
 from documents.errors import AlreadyStoredError, ConflictError, ObjectMissingError
 from documents.storage import signing
-from documents.storage.incomplete import IncompleteObject, read_sha256, storage_errors
+from documents.storage.assembly import Assembly, discard_older
+from documents.storage.durable import children, is_older, make_directory, publish, sync_directory
+from documents.storage.incomplete import (
+    PIECE_BYTES,
+    IncompleteObject,
+    read_sha256,
+    storage_errors,
+)
 from documents.storage.interface import (
     INCOMING_PREFIX,
     MAX_URL_SECONDS,
+    Multipart,
     ObjectStat,
+    Part,
     PresignedPut,
     check_content_type,
     check_key,
+    check_multipart,
+    check_part,
     check_promotion,
     check_put,
     check_url_life,
 )
 
-PIECE_BYTES = 1024 * 1024
 INCOMPLETE_SECONDS = 24 * 60 * 60
 # An upload may run on after its URL expired, but is refused if it takes longer than this.
 MAX_UPLOAD_SECONDS = 24 * 60 * 60
@@ -76,6 +87,55 @@ class LocalStorage:
             headers={"Content-Type": content_type},
             expires_at=datetime.fromtimestamp(expires_at, UTC),
         )
+
+    def begin_multipart(
+        self, key: str, *, size: int, part_size: int, content_type: str
+    ) -> Multipart:
+        """Make the place that parts are put together in; the type travels in signed URLs."""
+        check_multipart(key, size=size, part_size=part_size, content_type=content_type)
+        upload = Multipart(key, uuid.uuid4().hex, size, part_size)
+        self._assembly(key, upload.id).begin(size)
+        return upload
+
+    def presign_part(self, upload: Multipart, number: int, *, expires_seconds: int) -> PresignedPut:
+        """Sign a relative URL for one part of one upload."""
+        check_part(upload, number, expires_seconds)
+        expires_at = signing.expiry(expires_seconds)
+        place = (number, upload.offset(number), upload.length(number))
+        grant = signing.PartGrant(upload.key, expires_at, upload.id, *place)
+        until = datetime.fromtimestamp(expires_at, UTC)
+        return PresignedPut(grant.method, signing.sign_url(grant), {}, until)
+
+    def list_parts(self, upload: Multipart) -> list[Part]:
+        """Return the parts that are in their places."""
+        with storage_errors():
+            etags = self._assembly(upload.key, upload.id).etags()
+        return [Part(number, upload.length(number), etag) for number, etag in etags.items()]
+
+    def complete_multipart(self, upload: Multipart, parts: Sequence[Part]) -> None:
+        """Publish what was put together; nothing is copied, however large it is."""
+        if len(parts) != upload.part_count:
+            raise ObjectMissingError
+        assembly = self._assembly(upload.key, upload.id)
+        try:
+            assembly.complete({part.number: part.etag for part in parts})
+        except ObjectMissingError:
+            if assembly.is_there() or self.stat(upload.key) is None:
+                raise
+
+    def abort_multipart(self, upload: Multipart) -> None:
+        """Take the parts away; whoever sends one from now on is refused."""
+        self._assembly(upload.key, upload.id).discard()
+
+    def check_part(self, grant: signing.PartGrant) -> None:
+        """Raise AlreadyStoredError or ObjectMissingError if the part is not taken any more."""
+        with storage_errors():
+            self._assembly(grant.key, grant.upload).check_open()
+
+    def store_part(self, grant: signing.PartGrant, received: IncompleteObject) -> str:
+        """Put a received part in its place and return its entity tag."""
+        assembly = self._assembly(grant.key, grant.upload)
+        return assembly.store(grant.number, grant.offset, received)
 
     def presign_get(
         self,
@@ -131,9 +191,9 @@ class LocalStorage:
             incomplete.seal()
             with storage_errors():
                 stat = _describe(incomplete.path, incomplete.path.stat())
-                _make_directory(path.parent)
+                make_directory(path.parent)
                 os.replace(incomplete.path, path)
-                _sync_directory(path.parent)
+                sync_directory(path.parent)
         finally:
             incomplete.discard()
         return stat
@@ -148,7 +208,7 @@ class LocalStorage:
                 _check_promoted(final, if_etag)
             elif stat.etag != if_etag:
                 raise ConflictError("The uploaded bytes changed while they were checked.")
-            elif not _publish(pinned, final) and not filecmp.cmp(pinned, final, shallow=False):
+            elif not publish(pinned, final) and not filecmp.cmp(pinned, final, shallow=False):
                 raise AlreadyStoredError
         self.delete(source)
 
@@ -160,7 +220,7 @@ class LocalStorage:
                 self._bury(path)
             elif path.exists():
                 path.unlink(missing_ok=True)
-                _sync_directory(path.parent)
+                sync_directory(path.parent)
 
     def list(self, prefix: str) -> Iterator[tuple[str, ObjectStat]]:
         """Yield every object whose key starts with the prefix, in no particular order."""
@@ -177,16 +237,17 @@ class LocalStorage:
             abandoned = [
                 path
                 for path in self._incomplete_directory().iterdir()
-                if _is_older(path, now - INCOMPLETE_SECONDS)
+                if is_older(path, now - INCOMPLETE_SECONDS)
             ]
             spent = [
                 path
                 for path in self._paths(INCOMING_PREFIX)
-                if _is_tombstone(path) and _is_older(path, now - TOMBSTONE_SECONDS)
+                if _is_tombstone(path) and is_older(path, now - TOMBSTONE_SECONDS)
             ]
             for path in (*abandoned, *spent):
                 path.unlink(missing_ok=True)
-        return len(abandoned) + len(spent)
+        given_up = discard_older(self.root / "multipart", now - MAX_URL_SECONDS)
+        return len(abandoned) + len(spent) + given_up
 
     def begin(self) -> IncompleteObject:
         """Start receiving an object; the caller discards it in a `finally`."""
@@ -202,7 +263,7 @@ class LocalStorage:
         incomplete.seal()
         with storage_errors():
             stat = _describe(incomplete.path, incomplete.path.stat())
-            if not _publish(incomplete.path, self._path(key)):
+            if not publish(incomplete.path, self._path(key)):
                 raise AlreadyStoredError
         return stat
 
@@ -221,17 +282,22 @@ class LocalStorage:
         shard = sha256(key.encode("ascii")).hexdigest()[:2]
         return self.root / "objects" / _area(key) / shard / key.replace("/", "~")
 
+    def _assembly(self, key: str, upload_id: str) -> Assembly:
+        # Both, so that an upload is never found under another key.
+        name = f"{check_key(key)}.{upload_id}".replace("/", "~")
+        return Assembly(self.root / "multipart" / name, self._path(key))
+
     def _paths(self, prefix: str) -> Iterator[Path]:
         objects = self.root / "objects"
-        areas = [objects / _area(prefix)] if "/" in prefix else _children(objects)
+        areas = [objects / _area(prefix)] if "/" in prefix else children(objects)
         name_start = prefix.replace("/", "~")
         for area in areas:
-            for shard in _children(area):
-                yield from (path for path in _children(shard) if path.name.startswith(name_start))
+            for shard in children(area):
+                yield from (path for path in children(shard) if path.name.startswith(name_start))
 
     def _incomplete_directory(self) -> Path:
         directory = self.root / "incomplete"
-        _make_directory(directory)
+        make_directory(directory)
         return directory
 
     @contextmanager
@@ -252,11 +318,11 @@ class LocalStorage:
         tombstone = self._incomplete_directory() / uuid.uuid4().hex
         try:
             tombstone.touch(mode=TOMBSTONE_MODE)
-            _make_directory(path.parent)
+            make_directory(path.parent)
             os.replace(tombstone, path)
         finally:
             tombstone.unlink(missing_ok=True)
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
 
 
 def _area(key: str) -> str:
@@ -298,26 +364,11 @@ def _open(path: Path) -> tuple[BinaryIO, ObjectStat]:
     return stream, _describe(stream.fileno(), found)
 
 
-def _publish(path: Path, final: Path) -> bool:
-    """Give the file its final name and return True, or False if the name is taken."""
-    _make_directory(final.parent)
-    try:
-        os.link(path, final)
-    except FileExistsError:
-        return False
-    _sync_directory(final.parent)
-    return True
-
-
 def _check_promoted(final: Path, if_etag: str) -> None:
     """Raise ObjectMissingError unless an earlier promotion of these bytes got this far."""
     promoted = _stat(final)
     if promoted is None or promoted.etag != if_etag:
         raise ObjectMissingError
-
-
-def _children(directory: Path) -> Iterable[Path]:
-    return directory.iterdir() if directory.is_dir() else ()
 
 
 def _is_tombstone(path: Path) -> bool:
@@ -329,32 +380,6 @@ def _is_tombstone(path: Path) -> bool:
 
 def _marks_a_grave(found: os.stat_result) -> bool:
     return found.st_size == 0 and bool(found.st_mode & stat_bits.S_IWUSR)
-
-
-def _is_older(path: Path, than: float) -> bool:
-    try:
-        # Not the modification time, which a second name shares with its object:
-        # giving a file another name changes only this one.
-        return path.stat().st_ctime < than
-    except FileNotFoundError:
-        return False
-
-
-def _make_directory(path: Path) -> None:
-    """Create the directory and those above it so that they survive a power cut."""
-    if path.is_dir():
-        return
-    _make_directory(path.parent)
-    path.mkdir(exist_ok=True)
-    _sync_directory(path.parent)
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _pieces(content: bytes | BinaryIO) -> Iterator[bytes]:

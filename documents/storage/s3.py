@@ -23,7 +23,7 @@ import hashlib
 import io
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -36,14 +36,19 @@ from documents.errors import (
     ObjectMissingError,
     StorageError,
 )
+from documents.storage import s3_parts
 from documents.storage.headers import content_disposition
 from documents.storage.interface import (
     INCOMING_PREFIX,
     MAX_URL_SECONDS,
+    Multipart,
     ObjectStat,
+    Part,
     PresignedPut,
     check_content_type,
     check_key,
+    check_multipart,
+    check_part,
     check_promotion,
     check_put,
     check_url_life,
@@ -103,6 +108,48 @@ class S3Storage:
             expires_seconds=expires_seconds,
         )
         return PresignedPut(method="PUT", url=url, headers=headers, expires_at=expires_at)
+
+    def begin_multipart(
+        self, key: str, *, size: int, part_size: int, content_type: str
+    ) -> Multipart:
+        """Begin an upload in the store; parts are at least as large as S3 wants them."""
+        part_size = max(part_size, s3_parts.MIN_PART_BYTES)
+        check_multipart(key, size=size, part_size=part_size, content_type=content_type)
+        with s3_errors():
+            begun = self._client.create_multipart_upload(
+                Bucket=self._options.bucket, Key=key, ContentType=content_type
+            )
+        return Multipart(key, begun["UploadId"], size, part_size)
+
+    def presign_part(self, upload: Multipart, number: int, *, expires_seconds: int) -> PresignedPut:
+        """Sign an absolute URL for one part, of one upload and one length."""
+        check_part(upload, number, expires_seconds)
+        expires_at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=expires_seconds)
+        url = self._signer.sign(
+            "PUT",
+            upload.key,
+            headers={"Content-Length": str(upload.length(number))},
+            query={"partNumber": str(number), "uploadId": upload.id},
+            expires_seconds=expires_seconds,
+        )
+        return PresignedPut(method="PUT", url=url, headers={}, expires_at=expires_at)
+
+    def list_parts(self, upload: Multipart) -> list[Part]:
+        """Return the parts that the store has."""
+        return s3_parts.list_parts(self._client, self._options.bucket, upload)
+
+    def complete_multipart(self, upload: Multipart, parts: Sequence[Part]) -> None:
+        """Have the store make one object of the parts, once where that is enforced."""
+        once = self._options.sign_if_none_match
+        try:
+            s3_parts.complete(self._client, self._options.bucket, upload, parts, once=once)
+        except ObjectMissingError:
+            if len(parts) != upload.part_count or self.stat(upload.key) is None:
+                raise
+
+    def abort_multipart(self, upload: Multipart) -> None:
+        """Have the store forget the parts."""
+        s3_parts.abort(self._client, self._options.bucket, upload.key, upload.id)
 
     def presign_get(
         self,
@@ -173,7 +220,7 @@ class S3Storage:
         elif incoming.stat.etag != if_etag:
             raise ConflictError("The uploaded bytes changed while they were checked.")
         elif final is None:
-            self._copy(source, target, if_etag, incoming.content_type)
+            self._copy(source, target, incoming)
         elif not final.came_from(if_etag) and self._hash(source) != self._hash(target):
             raise AlreadyStoredError
         self.delete(source)
@@ -200,7 +247,7 @@ class S3Storage:
                 yield key, stat
 
     def sweep(self) -> int:
-        """Remove tombstones once no URL can write their keys; return how many."""
+        """Remove tombstones once no URL can write their keys, and parts of idle uploads."""
         spent_before = datetime.now(UTC) - timedelta(seconds=TOMBSTONE_SECONDS)
         removed = 0
         for key, stat in self._list(INCOMING_PREFIX):
@@ -208,6 +255,10 @@ class S3Storage:
                 with s3_errors():
                     self._client.delete_object(Bucket=self._options.bucket, Key=key)
                 removed += 1
+        idle_since = datetime.now(UTC) - timedelta(seconds=MAX_URL_SECONDS)
+        for upload in s3_parts.given_up(self._client, self._options.bucket, idle_since):
+            self.abort_multipart(upload)
+            removed += 1
         return removed
 
     def _find(self, key: str) -> Found | None:
@@ -248,29 +299,50 @@ class S3Storage:
             raise StorageError(f"Storage does not show the {size} bytes it was given.")
         return stat
 
-    def _copy(self, source: str, target: str, etag: str, content_type: str) -> None:
+    def _copy(self, source: str, target: str, incoming: Found) -> None:
         """Copy provided the source has this tag, also where the store ignores the condition."""
+        etag = incoming.stat.etag
         try:
-            with s3_errors():
-                answer = self._client.copy_object(
-                    Bucket=self._options.bucket,
-                    Key=target,
-                    CopySource={"Bucket": self._options.bucket, "Key": source},
-                    CopySourceIfMatch=f'"{etag}"',
-                    MetadataDirective="REPLACE",
-                    ContentType=content_type,
-                    Metadata={PROMOTED_FROM: etag},
-                )
+            if incoming.stat.size > s3_parts.MAX_COPY_BYTES:
+                self._copy_in_ranges(source, target, incoming)
+                copied = ""
+            else:
+                copied = self._copy_at_once(source, target, incoming)
         except (ConflictError, ObjectMissingError) as error:
             # It was there as it should be a moment ago: the next attempt sees what it is now.
             raise StorageError("An object changed while it was promoted.") from error
-        if answer["CopyObjectResult"]["ETag"].strip('"') == etag:
+        if copied == etag:
             return
         # Either this store gives each copy a tag of its own, or it copied something else.
         unchanged = self._look(source)
         if unchanged is None or unchanged.stat.etag != etag:
             self.delete(target)
             raise StorageError("An object changed while it was promoted.")
+
+    def _copy_at_once(self, source: str, target: str, incoming: Found) -> str:
+        with s3_errors():
+            answer = self._client.copy_object(
+                Bucket=self._options.bucket,
+                Key=target,
+                CopySource={"Bucket": self._options.bucket, "Key": source},
+                CopySourceIfMatch=f'"{incoming.stat.etag}"',
+                MetadataDirective="REPLACE",
+                ContentType=incoming.content_type,
+                Metadata={PROMOTED_FROM: incoming.stat.etag},
+            )
+        return answer["CopyObjectResult"]["ETag"].strip('"')
+
+    def _copy_in_ranges(self, source: str, target: str, incoming: Found) -> None:
+        s3_parts.copy_in_ranges(
+            self._client,
+            self._options.bucket,
+            source,
+            target,
+            etag=incoming.stat.etag,
+            size=incoming.stat.size,
+            content_type=incoming.content_type,
+            metadata={PROMOTED_FROM: incoming.stat.etag},
+        )
 
     def _hash(self, key: str) -> bytes:
         with self.as_file(key) as path, path.open("rb") as file:

@@ -31,9 +31,11 @@ if TYPE_CHECKING:
 TRIES = 2
 CONNECTIONS = 32
 
-_MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
+_MISSING = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchUpload"})
 # Ceph and AWS, Swift, MinIO. https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 _FULL = frozenset({"QuotaExceeded", "InsufficientStorage", "507", "XMinioStorageFull"})
+# A part that was replaced since it was listed, or that was never there.
+_CHANGED = frozenset({"InvalidPart"})
 # Few on purpose: what is called permanent ends a document, and keys that were
 # mistyped or have run out, or clocks that differ, are repaired without it.
 _INVALID = frozenset({"EntityTooLarge", "KeyTooLongError"})
@@ -138,7 +140,7 @@ def _translated(error: ClientError) -> SluiceError:
         return ObjectMissingError()
     if code in _FULL or status == 507:
         return StorageFullError()
-    if status == 412:
+    if status == 412 or code in _CHANGED:
         return ConflictError("The stored bytes changed meanwhile.")
     if code in _INVALID:
         return InvalidError(f"Storage refuses this object: {code}.")

@@ -7,7 +7,7 @@ object and one purpose. Nothing is kept on the server.
 
 import time
 from dataclasses import asdict, dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from django.core import signing
 
@@ -30,6 +30,19 @@ class PutGrant:
 
 
 @dataclass(frozen=True, slots=True)
+class PartGrant:
+    """Permission to store one part of one upload, at its place and of exactly this length."""
+
+    key: str
+    expires_at: int
+    upload: str
+    number: int
+    offset: int
+    size: int
+    method: Literal["PUT"] = "PUT"
+
+
+@dataclass(frozen=True, slots=True)
 class GetGrant:
     """Permission to read one object; `expires_at` is Unix seconds."""
 
@@ -41,7 +54,7 @@ class GetGrant:
     method: Literal["GET"] = "GET"
 
 
-Grant = TypeVar("Grant", PutGrant, GetGrant)
+Grant = TypeVar("Grant", PutGrant, PartGrant, GetGrant)
 
 
 def expiry(expires_seconds: int) -> int:
@@ -54,30 +67,40 @@ def seconds_since(expires_at: int) -> float:
     return time.time() - expires_at
 
 
-def sign_url(grant: PutGrant | GetGrant) -> str:
+def sign_url(grant: PutGrant | PartGrant | GetGrant) -> str:
     """Return the relative URL that carries the grant; it works behind any host name."""
     # Base64url and ":" are all legal in a query, so nothing needs quoting.
     token = signing.Signer(salt=_SALT).sign_object(asdict(grant))
     return f"{URL_PREFIX}{grant.key}?t={token}"
 
 
-def read_put(token: str, key: str) -> PutGrant:
+def read_put(token: str, key: str) -> PutGrant | PartGrant:
     """Return what the token permits, or raise UrlInvalidError or UrlExpiredError."""
-    return _check(_unsign(token, PutGrant), key, "PUT")
+    content = _unsign(token)
+    if "number" in content:
+        return _check(_as(PartGrant, content), key, "PUT")
+    return _check(_as(PutGrant, content), key, "PUT")
 
 
 def read_get(token: str, key: str) -> GetGrant:
     """Return what the token permits, or raise UrlInvalidError or UrlExpiredError."""
-    return _check(_unsign(token, GetGrant), key, "GET")
+    return _check(_as(GetGrant, _unsign(token)), key, "GET")
 
 
-def _unsign(token: str, kind: type[Grant]) -> Grant:
+def _unsign(token: str) -> dict[str, Any]:
     try:
         # Compares the signature in constant time before it looks at the content.
-        content = signing.Signer(salt=_SALT).unsign_object(token)
+        content: dict[str, Any] = signing.Signer(salt=_SALT).unsign_object(token)
+    except signing.BadSignature as error:
+        raise UrlInvalidError from error
+    return content
+
+
+def _as(kind: type[Grant], content: dict[str, Any]) -> Grant:
+    try:
         return kind(**content)
-    except (signing.BadSignature, TypeError) as error:
-        # A TypeError is a valid token of the other kind: right signature, wrong method.
+    except TypeError as error:
+        # A valid token of another kind: right signature, wrong method.
         raise UrlInvalidError from error
 
 

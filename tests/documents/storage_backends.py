@@ -32,6 +32,7 @@ class LocalBackend:
 
     storage: Storage
     enforced = Enforced()
+    part_bytes = 4096
 
     def __init__(self, storage: LocalStorage, app: CountedApp, address: tuple[str, int]) -> None:
         self.storage = storage

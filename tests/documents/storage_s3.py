@@ -27,12 +27,17 @@ class Enforced:
     `hash`: bytes with another SHA-256 than the signed one are refused.
     `one_winner`: of concurrent PUTs to one key exactly one is accepted.
     `graves_missing`: a removed incoming key is 404 by URL too; else it is empty.
+    `one_object`: an upload in parts does not replace what its key was used for.
+    `parts_closed`: a part that comes after all were put together is refused; else what was
+    put together can be read no more, and is never read with other bytes.
     `denied`: how a request is refused that nothing permits.
     """
 
     hash: bool = True
     one_winner: bool = True
     graves_missing: bool = True
+    one_object: bool = True
+    parts_closed: bool = True
     denied: frozenset[int] = frozenset({403})
 
 
@@ -41,6 +46,8 @@ class S3Backend:
 
     variable: ClassVar[str]
     enforced: ClassVar[Enforced]
+    # The least that all parts but the last have.
+    part_bytes: ClassVar[int] = 5 * 1024**2
 
     def __init__(self, options: S3Options) -> None:
         self.storage: Storage = S3Storage(options)
@@ -94,7 +101,12 @@ class CephBackend(S3Backend):
     """Ceph's object gateway."""
 
     variable = "S3_CEPH_ENV"
-    enforced = Enforced(hash=False, graves_missing=False, denied=frozenset({400, 403, 405}))
+    enforced = Enforced(
+        hash=False,
+        graves_missing=False,
+        one_object=False,
+        denied=frozenset({400, 403, 405}),
+    )
 
 
 class SwiftBackend(S3Backend):
@@ -102,7 +114,10 @@ class SwiftBackend(S3Backend):
 
     variable = "S3_SWIFT_ENV"
     enforced = Enforced(
-        one_winner=False, graves_missing=False, denied=frozenset({400, 401, 403, 405})
+        one_winner=False,
+        graves_missing=False,
+        parts_closed=False,
+        denied=frozenset({400, 401, 403, 405}),
     )
 
 

@@ -13,7 +13,7 @@ from pytest_django import Settings
 from config.environment import require_bucket, s3_origins
 from documents.errors import InvalidError, StorageError, StorageFullError
 from documents.storage import get_storage
-from documents.storage.interface import Storage
+from documents.storage.interface import Multipart, Part, Storage
 from documents.storage.s3 import S3Storage
 from documents.storage.s3_client import S3Options
 from tests.documents.storage_server import serve
@@ -27,6 +27,7 @@ OPTIONS = {
     "secret_access_key": "not-so-secret",
     "addressing_style": "path",
 }
+UPLOAD = Multipart("incoming/a", "id", 1, 1)
 USES: dict[str, Callable[[Storage], object]] = {
     "stat": lambda storage: storage.stat("documents/a"),
     "open": lambda storage: storage.open("documents/a").__enter__(),
@@ -35,6 +36,12 @@ USES: dict[str, Callable[[Storage], object]] = {
     "delete": lambda storage: storage.delete("documents/a"),
     "delete incoming": lambda storage: storage.delete("incoming/a"),
     "promote": lambda storage: storage.promote("incoming/a", "documents/a", if_etag="x"),
+    "begin_multipart": lambda storage: storage.begin_multipart(
+        "incoming/a", size=1, part_size=1, content_type="text/plain"
+    ),
+    "list_parts": lambda storage: storage.list_parts(UPLOAD),
+    "complete_multipart": lambda storage: storage.complete_multipart(UPLOAD, [Part(1, 1, "x")]),
+    "abort_multipart": lambda storage: storage.abort_multipart(UPLOAD),
     "list": lambda storage: list(storage.list("documents/")),
     "sweep": lambda storage: storage.sweep(),
 }

@@ -2,20 +2,24 @@
 
 import dataclasses
 import os
+import random
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from documents.errors import StorageError
-from documents.storage import s3
-from documents.storage.interface import PresignedPut
+from documents.errors import ObjectMissingError, StorageError
+from documents.storage import s3, s3_parts
+from documents.storage.interface import Multipart, PresignedPut
 from documents.storage.s3 import S3Storage
 from documents.storage.s3_client import S3Options
 from tests.documents.storage_backends import BODY, PDF, presign, read, stat_of
 from tests.documents.storage_s3 import S3Backend, options_from, running_stores
 from tests.documents.storage_server import Reply, send
+
+MIB5 = 5 * 1024**2
 
 
 @pytest.fixture(params=running_stores(), ids=lambda store: store.__name__)
@@ -151,6 +155,117 @@ def test_listing_goes_on_behind_its_first_page(
     monkeypatch.setattr(s3, "PAGE_KEYS", 2)
 
     assert set(dict(storage.list(folder))) == keys
+
+
+def begin(storage: S3Storage, key: str, size: int) -> Multipart:
+    return storage.begin_multipart(key, size=size, part_size=1, content_type=PDF)
+
+
+def send_part(storage: S3Storage, begun: Multipart, number: int, body: bytes) -> None:
+    reply = upload(storage.presign_part(begun, number, expires_seconds=60), body)
+    assert reply.status == 200
+
+
+def test_parts_are_as_large_as_the_store_wants_them(storage: S3Storage, key: str) -> None:
+    assert begin(storage, key, 10).part_size == s3_parts.MIN_PART_BYTES
+
+
+def test_parts_are_listed_behind_the_first_page(
+    storage: S3Storage, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = storage.begin_multipart(
+        key, size=4 * MIB5, part_size=s3_parts.MIN_PART_BYTES, content_type=PDF
+    )
+    for number in (1, 2, 3, 4):
+        send_part(storage, begun, number, bytes(MIB5))
+    monkeypatch.setattr(s3_parts, "PAGE_PARTS", 2)
+
+    assert [part.number for part in storage.list_parts(begun)] == [1, 2, 3, 4]
+    storage.abort_multipart(begun)
+
+
+def test_idle_uploads_are_swept(
+    storage: S3Storage, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    idle = begin(storage, key, 10)
+    send_part(storage, idle, 1, bytes(10))
+    monkeypatch.setattr(s3, "MAX_URL_SECONDS", -60)
+
+    assert storage.sweep() >= 1
+
+    with pytest.raises(ObjectMissingError):
+        storage.list_parts(idle)
+
+
+def test_an_upload_with_a_recent_part_is_not_swept(
+    storage: S3Storage, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = begin(storage, key, 10)
+    listed: Callable[..., Any] = storage._client.get_paginator
+
+    class LongAgo:
+        """The listing of uploads, each of them begun two days before."""
+
+        def __init__(self, pages: Any) -> None:
+            self.pages = pages
+
+        def paginate(self, **request: Any) -> Any:
+            for page in self.pages.paginate(**request):
+                for entry in page.get("Uploads", []):
+                    entry["Initiated"] -= timedelta(days=2)
+                yield page
+
+    def get_paginator(name: str) -> Any:
+        pages = listed(name)
+        return LongAgo(pages) if name == "list_multipart_uploads" else pages
+
+    monkeypatch.setattr(storage._client, "get_paginator", get_paginator)
+    send_part(storage, begun, 1, bytes(10))
+
+    storage.sweep()
+
+    assert len(storage.list_parts(begun)) == 1
+    storage.abort_multipart(begun)
+
+
+@pytest.fixture
+def small_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if a store copied no more than 5 MiB at once."""
+    monkeypatch.setattr(s3_parts, "MAX_COPY_BYTES", MIB5)
+    monkeypatch.setattr(s3_parts, "COPY_RANGE_BYTES", MIB5)
+
+
+@pytest.mark.usefixtures("small_copies")
+def test_an_object_too_large_for_one_copy_is_promoted_in_ranges(
+    storage: S3Storage, key: str, final: str
+) -> None:
+    body = random.Random(3).randbytes(2 * MIB5 + 17)
+    etag = storage.put(key, body, PDF).etag
+
+    storage.promote(key, final, if_etag=etag)
+    storage.promote(key, final, if_etag=etag)
+
+    assert read(storage, final) == body
+    assert storage.stat(key) is None
+
+
+@pytest.mark.usefixtures("small_copies")
+def test_bytes_that_change_between_the_ranges_are_not_kept(
+    storage: S3Storage, key: str, final: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    etag = storage.put(key, bytes(2 * MIB5), PDF).etag
+    copy: Callable[..., Any] = storage._client.upload_part_copy
+
+    def too_late(**request: Any) -> Any:
+        if request["PartNumber"] == 2:
+            storage.put(key, b"x" * 2 * MIB5, PDF)
+        return copy(**request)
+
+    monkeypatch.setattr(storage._client, "upload_part_copy", too_late)
+    with pytest.raises(StorageError):
+        storage.promote(key, final, if_etag=etag)
+
+    assert storage.stat(final) is None
 
 
 @pytest.fixture(params=["secret", "bucket"])
