@@ -29,3 +29,11 @@ test("a blob hashes the same with WebCrypto and without", async () => {
   assert.equal(await digest(blob), expected(bytes));
   assert.equal(await digest(blob, { subtle: null }), expected(bytes));
 });
+
+test("a large blob is read in pieces, never whole", async () => {
+  const bytes = randomBytes(9 * 1024 * 1024 + 7);
+  const blob = new Blob([bytes]);
+  blob.arrayBuffer = () => assert.fail("read whole");
+
+  assert.equal(await digest(blob), expected(bytes));
+});
