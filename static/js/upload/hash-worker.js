@@ -1,11 +1,11 @@
-// Off the main thread: {id, blob} in, {id, sha256} or {id, error} out.
+// Off the main thread: {blob} in, {sha256} or {error} out, one at a time.
 
 import { digest } from "./digest.js";
 
-self.addEventListener("message", async ({ data: { id, blob } }) => {
+self.addEventListener("message", async ({ data: { blob } }) => {
   try {
-    self.postMessage({ id, sha256: await digest(blob) });
+    self.postMessage({ sha256: await digest(blob) });
   } catch (error) {
-    self.postMessage({ id, error: String(error?.message ?? error) });
+    self.postMessage({ error: String(error?.message ?? error) });
   }
 });
