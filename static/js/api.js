@@ -4,14 +4,28 @@ import { retryDelay, sleep } from "./backoff.js";
 
 const TRIES = 3;
 
-// Each class says what happens next, in the words a person reads.
-export const ADVICE = {
-  rate_limit: "The server asked to slow down. Trying again shortly.",
-  network: "The connection was lost. Trying again when it is back.",
-  server: "The server had a problem. Trying again shortly.",
-  invalid: "This was refused and is not tried again.",
-  unknown: "Something unexpected happened. Try again, or reload the page.",
+// What each class of error means, in the words a person reads.
+const SENTENCES = {
+  rate_limit: "The server asked to slow down.",
+  network: "The connection was lost.",
+  server: "The server had a problem.",
+  invalid: "This was refused.",
+  unknown: "Something unexpected happened.",
 };
+// What happens next once nothing is tried again by itself.
+const NEXT = {
+  rate_limit: "Try again in a minute.",
+  network: "Try again when the connection is back.",
+  server: "Try again in a few minutes.",
+  invalid: "It is not tried again.",
+  unknown: "Try again, or reload the page.",
+};
+
+// Says what happens next: the wait before another try, or what a person can do.
+export function nextStep(kind, waitMs = null) {
+  if (waitMs === null) return NEXT[kind];
+  return `Trying again in ${Math.max(1, Math.ceil(waitMs / 1000))} s.`;
+}
 
 export function kindOfStatus(status) {
   if (status === 0) return "network";
@@ -23,7 +37,7 @@ export function kindOfStatus(status) {
 
 export class ApiError extends Error {
   constructor({ status, code = "unknown", detail = "", errors = [], retryAfterMs = null }) {
-    super(detail || ADVICE[kindOfStatus(status)]);
+    super(detail || SENTENCES[kindOfStatus(status)]);
     this.name = "ApiError";
     this.status = status;
     this.kind = kindOfStatus(status);
@@ -77,7 +91,18 @@ async function once(method, url, body, { fetch, csrfToken, signal }) {
     throw new ApiError({ status: 0, code: "network" });
   }
   if (!response.ok) throw await toError(response);
-  return response.status === 204 ? null : response.json();
+  return response.status === 204 ? null : read(response, signal);
+}
+
+// What is no JSON comes from somebody between; a body cut short is a lost connection.
+async function read(response, signal) {
+  try {
+    return await response.json();
+  } catch (cause) {
+    if (signal?.aborted) throw cause;
+    if (cause instanceof SyntaxError) throw new ApiError({ status: response.status });
+    throw new ApiError({ status: 0, code: "network" });
+  }
 }
 
 export class Api {
@@ -92,12 +117,12 @@ export class Api {
   }
 
   // Every call here may be repeated: the server answers a repeat with what is.
-  async request(method, path, { body, signal } = {}) {
+  async request(method, path, { body, signal, tries = this.tries } = {}) {
     for (let attempt = 0; ; attempt += 1) {
       try {
         return await once(method, this.base + path, body, { ...this, signal });
       } catch (error) {
-        const last = attempt + 1 >= this.tries;
+        const last = attempt + 1 >= tries;
         if (!(error instanceof ApiError) || !error.canRetry || last) throw error;
         await this.wait(retryDelay(error, attempt), signal);
       }
@@ -110,17 +135,30 @@ export class Api {
     });
   }
 
-  register(batch, documents, signal) {
-    return this.request("POST", `/batches/${batch}/uploads`, { body: { documents }, signal });
+  preflight(batch, documents, options) {
+    return this.#post(`/batches/${batch}/preflight`, { documents }, options);
   }
 
-  complete(batch, ids, signal) {
+  // Registers documents; with `sign` each one that awaits its bytes gets URLs for them.
+  register(batch, documents, { sign = true, ...options } = {}) {
+    return this.#post(`/batches/${batch}/uploads`, { documents, sign }, options);
+  }
+
+  complete(batch, ids, options) {
     const documents = ids.map((id) => ({ id }));
-    return this.request("POST", `/batches/${batch}/complete`, { body: { documents }, signal });
+    return this.#post(`/batches/${batch}/complete`, { documents }, options);
   }
 
-  cancel(batch) {
-    return this.request("POST", `/batches/${batch}/cancel`);
+  cancel(batch, options) {
+    return this.request("POST", `/batches/${batch}/cancel`, options);
+  }
+
+  cancelDocuments(batch, ids, options) {
+    return this.#post(`/batches/${batch}/cancel`, { documents: ids }, options);
+  }
+
+  retryDocuments(batch, ids, options) {
+    return this.#post(`/batches/${batch}/retry`, { documents: ids }, options);
   }
 
   events(batch, since) {
@@ -129,5 +167,19 @@ export class Api {
 
   documents(batch, status) {
     return this.request("GET", `/documents?batch=${batch}&status=${status}&limit=500`);
+  }
+
+  // Any answer at all says that the server can be reached.
+  async isReachable(batch) {
+    try {
+      await this.request("GET", `/batches/${batch}`, { tries: 1 });
+    } catch (error) {
+      return !(error instanceof ApiError && error.kind === "network");
+    }
+    return true;
+  }
+
+  #post(path, body, options) {
+    return this.request("POST", path, { ...options, body });
   }
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Api, kindOfStatus, parseRetryAfter, readCsrfToken } from "../../static/js/api.js";
+import { Api, ApiError, kindOfStatus, nextStep, parseRetryAfter, readCsrfToken } from "../../static/js/api.js";
 import { fullJitter, retryDelay } from "../../static/js/backoff.js";
 
 const answer = (status, body = {}, headers = {}) =>
@@ -61,6 +61,46 @@ test("a lost connection is of the class network", async () => {
   const { api } = apiWith(lost, lost, lost);
 
   await assert.rejects(api.events("b", 0), { kind: "network" });
+});
+
+test("an answer that is no JSON is of the class unknown, a cut one of the class network", async () => {
+  const page = new Response("<html>Sign in to the train's Wi-Fi", { status: 200 });
+  const cut = new Response(new ReadableStream({ start: (body) => body.error(new TypeError("cut")) }));
+
+  await assert.rejects(apiWith(page).api.events("b", 0), { kind: "unknown" });
+  await assert.rejects(apiWith(cut).api.request("GET", "/x", { tries: 1 }), { kind: "network" });
+});
+
+test("an error is a sentence, and what comes next is another", () => {
+  const kinds = [429, 0, 503, 404, 302].map((status) => new ApiError({ status }));
+
+  for (const error of kinds) assert.match(error.message, /^[A-Z][a-z ]+\.$/);
+  assert.equal(nextStep("server", 3200), "Trying again in 4 s.");
+  assert.equal(nextStep("network", 0), "Trying again in 1 s.");
+  for (const { kind } of kinds) assert.match(nextStep(kind), /\.$/);
+});
+
+test("documents are listed without a signature, and acted on by their ids", async () => {
+  const { api, calls } = apiWith(answer(201), answer(200), answer(200), answer(200));
+
+  await api.register("b", [{ path: "a" }], { sign: false });
+  await api.preflight("b", [{ path: "a", size: 1 }]);
+  await api.cancelDocuments("b", ["1"]);
+  await api.retryDocuments("b", ["2"]);
+
+  assert.deepEqual(calls.map(({ url, body }) => [url, JSON.parse(body)]), [
+    ["/api/v1/batches/b/uploads", { documents: [{ path: "a" }], sign: false }],
+    ["/api/v1/batches/b/preflight", { documents: [{ path: "a", size: 1 }] }],
+    ["/api/v1/batches/b/cancel", { documents: ["1"] }],
+    ["/api/v1/batches/b/retry", { documents: ["2"] }],
+  ]);
+});
+
+test("the server is reachable when it answers anything at all", async () => {
+  const { api } = apiWith(answer(404), new TypeError("failed to fetch"));
+
+  assert.equal(await api.isReachable("b"), true);
+  assert.equal(await api.isReachable("b"), false);
 });
 
 test("every status has a class", () => {

@@ -2,271 +2,244 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { ApiError } from "../../static/js/api.js";
-import { Engine, makeItem } from "../../static/js/upload/engine.js";
-
-const SOON = () => new Date(Date.now() + 300_000).toISOString();
-const later = () => new Promise((resolve) => setImmediate(resolve));
-
-// A server that keeps what it was told, and stores what was PUT.
-class FakeServer {
-  documents = new Map();
-  objects = new Set();
-  windows = [];
-  refusals = new Map();
-  expiresAt = SOON;
-
-  async register(_batch, declarations) {
-    this.windows.push(declarations.map(({ path }) => path));
-    const documents = [];
-    const errors = [];
-    for (const { client_key, size, sha256 } of declarations) {
-      const refusal = this.refusals.get(client_key);
-      if (refusal) {
-        errors.push({ client_key, ...refusal });
-        continue;
-      }
-      const id = `id-${client_key}`;
-      const known = this.documents.get(id) ?? { id, status: "awaiting", size, sha256 };
-      this.documents.set(id, known);
-      const upload = known.status === "awaiting"
-        ? { url: id, headers: {}, expires_at: this.expiresAt() } : null;
-      documents.push({ client_key, id, status: known.status, upload });
-    }
-    if (documents.length === 0) throw new ApiError({ status: 400, errors });
-    return { documents, errors };
-  }
-
-  async complete(_batch, ids) {
-    const documents = [];
-    const errors = [];
-    for (const id of ids) {
-      if (!this.objects.has(id)) {
-        errors.push({ id, code: "object_missing", detail: "The bytes have not arrived." });
-        continue;
-      }
-      this.documents.get(id).status = "uploaded";
-      documents.push({ id, status: "uploaded" });
-    }
-    return { documents, errors };
-  }
-
-  async cancel() {}
-}
-
-function makeEngine(names, { server = new FakeServer(), put } = {}) {
-  const items = names.map((path) => makeItem({ path, blob: { size: 10, type: "text/plain" } }));
-  const engine = new Engine({
-    batch: "b", items, api: server,
-    hash: async () => "0".repeat(64),
-    wait: async () => {},
-    put: put ?? (async ({ url }, blob, { onProgress }) => {
-      onProgress(blob.size);
-      server.objects.add(url);
-    }),
-  });
-  return { engine, items, server };
-}
+import { HashingUnavailable } from "../../static/js/upload/hasher.js";
+import { GONE } from "../../static/js/upload/reading.js";
+import { FakeServer, Line, fakeBlob, hashOf, makeRun, manyDocuments, statesOf } from "./simulation.mjs";
 
 test("every document arrives, and every byte is counted once", async () => {
-  const { engine, items, server } = makeEngine(Array.from({ length: 60 }, (_, n) => `d/${n}.txt`));
+  const { engine, items, server, clock } = makeRun(manyDocuments(60, () => 10));
 
-  await engine.run();
+  await clock.run(engine.run());
 
   assert.ok(items.every(({ state, status }) => state === "there" && status === "uploaded"));
   assert.equal(server.objects.size, 60);
-  assert.equal(engine.sentBytes, 600);
+  assert.deepEqual([engine.sentBytes, engine.totalBytes], [600, 600]);
   assert.equal(engine.isMoving, false);
 });
 
-test("a window holds 500 documents at most", async () => {
-  const { engine, server } = makeEngine(Array.from({ length: 1200 }, (_, n) => `${n}`));
+test("every path is listed before anything is hashed, signed or sent", async () => {
+  const { engine, server, clock, hashed, line } = makeRun(manyDocuments(1200));
 
-  await engine.run();
+  const running = engine.run();
+  await clock.run(running, () => hashed.length > 0);
 
-  assert.ok(server.windows.every((window) => window.length <= 500));
-  assert.equal(server.windows.flat().length, 1200);
+  assert.deepEqual(server.calls.map(({ kind, size }) => [kind, size]), [
+    ["list", 500], ["list", 500], ["list", 200],
+  ]);
+  assert.equal(server.documents.size, 1200);
+  assert.equal(line.puts.length, 0);
+  assert.deepEqual(engine.manifest, { done: 1200, total: 1200 });
+  await clock.run(running);
+});
+
+test("first bytes move while the rest is still being hashed", async () => {
+  const { engine, items, clock, hashed, line } = makeRun(manyDocuments(300), { hashMs: 100 });
+
+  const running = engine.run();
+  await clock.run(running, () => line.puts.length > 0);
+
+  assert.ok(hashed.length < 100, `${hashed.length} were hashed`);
+  await clock.run(running);
+  assert.equal(items.filter(({ state }) => state === "there").length, 300);
+});
+
+test("small documents go first and a large one is begun in time", async () => {
+  const megabyte = 2 ** 20;
+  const sizes = { ...manyDocuments(400, (n) => 1000 + n), "huge.pdf": 200 * megabyte };
+  for (let n = 0; n < 3; n += 1) sizes[`big-${n}.pdf`] = (20 + n) * megabyte;
+  const { engine, clock, line } = makeRun(sizes, { hashMs: 5 });
+
+  await clock.run(engine.run());
+
+  const order = line.puts.map(({ path }) => path);
+  assert.equal(order.slice(0, 3).filter((path) => path.startsWith("d")).length, 2);
+  assert.ok(order.indexOf("huge.pdf") < 60, `huge.pdf was number ${order.indexOf("huge.pdf")}`);
 });
 
 test("a refused document keeps its sentence and the others go on", async () => {
-  const { engine, items, server } = makeEngine(["a", "b"]);
+  const { engine, items, server, clock } = makeRun({ a: 1, b: 1 });
   server.refusals.set("b", { code: "type_refused", detail: "b is a program." });
 
-  await engine.run();
+  await clock.run(engine.run());
 
-  assert.equal(items[0].state, "there");
-  assert.equal(items[1].state, "refused");
-  assert.equal(items[1].error, "b is a program.");
+  assert.deepEqual(statesOf(items), ["there", "refused"]);
+  assert.deepEqual([items[1].error, items[1].next], ["b is a program.", "It is not tried again."]);
+  assert.equal(engine.totalBytes, 1);
 });
 
 test("when all are refused each still has its own sentence", async () => {
-  const { engine, items, server } = makeEngine(["a"]);
+  const { engine, items, server, clock } = makeRun({ a: 1 });
   server.refusals.set("a", { code: "invalid_path", detail: "That path." });
 
-  await engine.run();
+  await clock.run(engine.run());
 
   assert.deepEqual([items[0].state, items[0].error], ["refused", "That path."]);
 });
 
-test("what the server has already is not sent again", async () => {
-  let puts = 0;
-  const { engine, items, server } = makeEngine(["a"], { put: async () => (puts += 1) });
-  server.documents.set("id-a", { id: "id-a", status: "ready" });
+test("bytes that the workspace stores already are not sent", async () => {
+  const { engine, items, clock, line } = makeRun({
+    "a.txt": fakeBlob(10, { bytes: "same" }), "b.txt": fakeBlob(10, { bytes: "same" }),
+  }, { server: storing("same") });
 
-  await engine.run();
+  await clock.run(engine.run());
 
-  assert.equal(puts, 0);
-  assert.deepEqual([items[0].state, items[0].status], ["there", "ready"]);
+  assert.equal(line.puts.length, 0);
+  assert.deepEqual(items.map(({ state, status }) => [state, status]), [
+    ["there", "duplicate"], ["there", "duplicate"],
+  ]);
+  assert.equal(engine.sentBytes, 20);
 });
 
-test("an expired URL is renewed and the PUT repeated", async () => {
+function storing(bytes) {
   const server = new FakeServer();
-  let puts = 0;
-  const { engine, items } = makeEngine(["a"], {
-    server,
-    put: async ({ url }) => {
-      puts += 1;
-      if (puts === 1) throw new ApiError({ status: 403 });
-      server.objects.add(url);
-    },
-  });
-
-  await engine.run();
-
-  assert.equal(items[0].state, "there");
-  assert.equal(server.windows.length, 2);
-});
-
-test("a URL about to expire is renewed before it is used", async () => {
-  const server = new FakeServer();
-  server.expiresAt = () => {
-    server.expiresAt = SOON;
-    return new Date(Date.now() + 1000).toISOString();
-  };
-  const { engine, items } = makeEngine(["a"], { server });
-
-  await engine.run();
-
-  assert.equal(items[0].state, "there");
-  assert.equal(server.windows.length, 2);
-});
+  server.stored.set(hashOf("", fakeBlob(0, { bytes })), "original");
+  return server;
+}
 
 test("bytes that are there already count as arrived", async () => {
-  const server = new FakeServer();
-  const { engine, items } = makeEngine(["a"], {
-    server,
-    put: async ({ url }) => {
-      server.objects.add(url);
-      throw new ApiError({ status: 412 });
-    },
-  });
+  const { engine, items, server, clock, line } = makeRun({ a: 10 });
+  line.before = async ({ url }) => server.objects.set(server.grantOf(url).document.id, 10);
 
-  await engine.run();
+  await clock.run(engine.run());
 
   assert.equal(items[0].state, "there");
-});
-
-test("a PUT is tried five times, then the document says why", async () => {
-  let puts = 0;
-  const { engine, items } = makeEngine(["a"], {
-    put: async () => {
-      puts += 1;
-      throw new ApiError({ status: 500, detail: "Storage is away." });
-    },
-  });
-
-  await engine.run();
-
-  assert.equal(puts, 5);
-  assert.deepEqual([items[0].state, items[0].error], ["failed", "Storage is away."]);
+  assert.equal(line.puts.length, 1);
 });
 
 test("bytes that the server does not see are sent once more", async () => {
-  const server = new FakeServer();
-  let puts = 0;
-  const { engine, items } = makeEngine(["a"], {
-    server,
-    put: async ({ url }) => {
-      puts += 1;
-      if (puts === 2) server.objects.add(url);
-    },
-  });
+  const { engine, items, server, clock, line } = makeRun({ a: 10 });
+  const complete = server.complete.bind(server);
+  server.complete = async (...given) => {
+    if (line.puts.length === 1) server.objects.clear();
+    return complete(...given);
+  };
 
-  await engine.run();
+  await clock.run(engine.run());
 
-  assert.equal(puts, 2);
-  assert.equal(items[0].state, "there");
-});
-
-test("a pause stops what is in flight, and resuming sends it from the start", async () => {
-  const server = new FakeServer();
-  let release;
-  let puts = 0;
-  const { engine, items } = makeEngine(["a"], {
-    server,
-    put: ({ url }, _blob, { signal }) => {
-      puts += 1;
-      if (puts > 1) {
-        server.objects.add(url);
-        return Promise.resolve();
-      }
-      return new Promise((_resolve, reject) => {
-        release = () => {};
-        signal.addEventListener("abort", () => reject(signal.reason));
-      });
-    },
-  });
-
-  const running = engine.run();
-  while (!release) await new Promise((resolve) => setTimeout(resolve, 10));
-  engine.hold("user");
-  await later();
-  assert.equal(items[0].state, "registered");
-  engine.release("user");
-  await running;
-
+  assert.equal(line.puts.length, 2);
   assert.equal(items[0].state, "there");
   assert.equal(engine.sentBytes, 10);
 });
 
-test("cancelling ends every document and the run", async () => {
-  const { engine, items } = makeEngine(["a", "b"], {
-    put: (_upload, _blob, { signal }) =>
-      new Promise((_resolve, reject) => {
-        signal.addEventListener("abort", () => reject(signal.reason));
-      }),
-  });
+test("bytes that never show up end with the server's sentence", async () => {
+  const { engine, items, server, clock, line } = makeRun({ a: 10 });
+  server.store = () => {};
 
-  const running = engine.run();
-  while (items[0].state !== "sending") await new Promise((resolve) => setTimeout(resolve, 10));
-  await engine.cancel();
-  await running;
+  await clock.run(engine.run());
 
-  assert.deepEqual(items.map(({ state }) => state), ["cancelled", "cancelled"]);
+  assert.equal(line.puts.length, 2);
+  assert.deepEqual([items[0].state, items[0].error], ["failed", "The bytes have not arrived."]);
 });
 
-test("a document that cannot be read fails alone", async () => {
-  const { engine, items } = makeEngine(["a", "b"]);
-  engine.hash = async (blob) => {
-    if (blob === items[0].blob) throw new Error("gone");
-    return "0".repeat(64);
+test("a document that cannot be read fails alone and says why", async () => {
+  const { engine, items, clock } = makeRun({ a: 1, b: 1 }, {
+    hash: async (blob) => {
+      if (blob === gone) throw new Error("NotFoundError");
+      return "0".repeat(64);
+    },
+  });
+  const gone = items[0].blob;
+
+  await clock.run(engine.run());
+
+  assert.deepEqual(statesOf(items), ["failed", "there"]);
+  assert.equal(items[0].error, GONE);
+});
+
+test("a document that changed while it was sent fails alone and without more tries", async () => {
+  const { engine, items, clock, line } = makeRun({ a: 10, b: 10 }, {
+    readable: async (blob) => blob !== items[0].blob,
+  });
+  line.before = async ({ path }) => {
+    if (path === "a") throw new ApiError({ status: 0 });
   };
 
-  await engine.run();
+  await clock.run(engine.run());
 
-  assert.deepEqual(items.map(({ state }) => state), ["failed", "there"]);
+  assert.deepEqual(statesOf(items), ["failed", "there"]);
+  assert.equal(items[0].error, GONE);
+  assert.equal(line.ofPath("a").length, 1);
+});
+
+test("where no worker can hash, documents go without a hash", async () => {
+  const { engine, items, server, clock } = makeRun({ a: 10 }, {
+    hash: async () => {
+      throw new HashingUnavailable("no workers");
+    },
+  });
+
+  await clock.run(engine.run());
+
+  assert.equal(items[0].state, "there");
+  assert.equal(server.documents.get("a").sha256, null);
 });
 
 test("news of a document may overtake the answer that completes it", async () => {
-  const server = new FakeServer();
-  const { engine, items } = makeEngine(["a"], { server });
+  const { engine, items, server, clock } = makeRun({ a: 10 });
   const complete = server.complete.bind(server);
   server.complete = async (...given) => {
     items[0].status = "processing";
     return complete(...given);
   };
 
-  await engine.run();
+  await clock.run(engine.run());
 
   assert.deepEqual([items[0].state, items[0].status], ["there", "processing"]);
-  assert.equal(engine.isMoving, false);
+});
+
+test("the tab may be closed once the bytes are there, and the run ends with the last answer", async () => {
+  const { engine, items, server, clock } = makeRun({ a: 10 });
+  server.latencyMs = 500;
+
+  const running = engine.run();
+  await clock.run(running, () => items[0].state === "sent");
+
+  assert.deepEqual([engine.isMovingBytes, engine.isMoving], [false, true]);
+  await clock.run(running);
+  assert.deepEqual([engine.isMovingBytes, engine.isMoving], [false, false]);
+});
+
+test("what has ended keeps neither its bytes nor its URL", async () => {
+  const { engine, items, clock } = makeRun(manyDocuments(30));
+
+  await clock.run(engine.run());
+
+  for (const item of items) {
+    assert.equal(item.upload, null);
+    assert.equal(item.blob.slice, undefined);
+    assert.equal(item.blob.size, item.size);
+  }
+});
+
+test("changes are told once a frame, as a set", async () => {
+  const frames = [];
+  const told = [];
+  const { engine, items, clock } = makeRun(manyDocuments(40), {
+    frame: (run) => frames.push(run),
+    onChange: (changed) => told.push(changed),
+  });
+
+  await clock.run(engine.run());
+  assert.equal(frames.length, 1);
+  frames[0]();
+
+  assert.equal(told.length, 1);
+  assert.deepEqual(new Set(items), told[0]);
+});
+
+test("the pace and the time left are known after the first seconds, and gone at the end", async () => {
+  const server = new FakeServer();
+  const line = new Line(server, { bytesPerSecond: 1_000_000 });
+  const { engine, clock } = makeRun(manyDocuments(400, () => 100_000), { server, line });
+
+  assert.deepEqual([engine.bytesPerSecond, engine.secondsLeft], [null, null]);
+  const running = engine.run();
+  await clock.run(running, () => engine.sentBytes > 20_000_000);
+  const [low, high] = engine.secondsLeft;
+
+  const left = 20;
+  assert.ok(low < left && left < high && high < 3 * left, `${low} to ${high} s`);
+  assert.ok(Math.abs(engine.bytesPerSecond - 1_000_000) < 300_000, String(engine.bytesPerSecond));
+  await clock.run(running);
+  assert.equal(engine.secondsLeft, null);
 });

@@ -1,220 +1,218 @@
-// Hash, register, send, complete: four loops over one list, so that none waits for another.
-//
-// Item: {path, blob, state, loaded, sha256?, id?, upload?, status?, error?}. Its `state` goes
-// queued → checking → registered → sending → sent → there, or ends refused, failed, cancelled.
+// Brings a drop to the server: what a page may ask of it, and what it may have it do.
 
-import { ApiError } from "../api.js";
-import { retryDelay, sleep } from "../backoff.js";
-import { Channel } from "./channel.js";
+import { sleep } from "../backoff.js";
+import { Cancelling } from "./cancelling.js";
+import { watchConnection } from "./connection.js";
 import { Gate } from "./gate.js";
-import { isHeardOf } from "./item-status.js";
-import { Sender } from "./sender.js";
+import { poolSize } from "./hasher.js";
+import { isFinal, makeItem } from "./item.js";
+import { Ledger } from "./ledger.js";
+import { Lines } from "./lines.js";
+import { Pace, rememberPace } from "./pace.js";
+import { Patience } from "./patience.js";
+import { ProtocolWatch } from "./protocol.js";
+import { isReadable } from "./reading.js";
+import { WINDOW } from "./registrar.js";
+import { Width } from "./width.js";
 
-const WINDOW = 500;
-// Small, so that the first bytes move while the rest is still being hashed.
-const FIRST_WINDOW = 24;
-const REGISTER_EVERY_MS = 300;
-const COMPLETE_EVERY_MS = 1000;
-const HASHES_AT_ONCE = 2;
-const ROUNDS = 6;
-const FINAL = new Set(["there", "refused", "failed", "cancelled"]);
+export { makeItem };
 
-export function makeItem({ path, blob }) {
-  return { path, blob, state: "queued", loaded: 0, error: null, status: null };
-}
+// A document that is there in one of these still has work ahead that can be called off.
+const UNDER_WAY = new Set([null, "uploaded", "processing"]);
 
 export class Engine {
-  gate = new Gate();
-  sentBytes = 0;
-  #hashed = new Channel();
-  #sent = new Channel();
-  #settledCount = 0;
-  #nextToHash = 0;
   #abort = new AbortController();
+  #running = null;
+  #pace = new Pace();
+  #lines;
+  #cancelling;
 
-  constructor({ batch, items, api, hash, put, onChange = () => {}, now, wait = sleep, width }) {
-    Object.assign(this, { batch, items, api, hash, onChange, wait });
-    this.totalBytes = items.reduce((sum, item) => sum + item.blob.size, 0);
-    this.sender = new Sender({
-      put, now, wait, width,
-      gate: this.gate,
-      register: (items) => this.#register(items),
-      onProgress: (item, loaded) => this.#progress(item, loaded),
-      onSent: (item) => this.#arrived(item),
-      onFailed: (item, error) => this.#settle(item, "failed", { error: error.message }),
+  // `hash(blob)`, `put(upload, blob, {onProgress, signal})` and `api` are the edges; the rest is
+  // for tests. `onChange(items)` gets the set of changed items, at most once a frame.
+  constructor({
+    batch, items, api, hash, put, onChange, frame, now = Date.now, wait = sleep,
+    width = new Width(), hashesAtOnce = poolSize(), readable = isReadable, page = globalThis,
+  }) {
+    Object.assign(this, { batch, items, api, now, wait, page });
+    this.gate = new Gate({ now, wait, onOpen: () => this.#lines.pump() });
+    this.ledger = new Ledger(items, { onChange, frame });
+    this.patience = new Patience({ gate: this.gate, now, wait, signal: () => this.#abort.signal });
+    this.protocol = new ProtocolWatch({ onMost: (most) => width.limit(most), page: page.location });
+    const { gate, ledger, patience } = this;
+    this.#cancelling = new Cancelling({
+      api, batch, patience, onFailed: (ids, error) => this.#notCancelled(ids, error),
+    });
+    this.#lines = new Lines({
+      api, batch, patience, gate, ledger, now, wait, width, hash, put, hashesAtOnce,
+      isReadable: readable, pace: this.#pace, sentCount: 0,
+      onUpload: (upload) => this.protocol.use(upload.url ?? upload.multipart.parts[0]?.url),
+      onLate: (id) => this.#cancelling.tell([id]),
+      onEnd: () => this.#end(),
     });
   }
 
+  // Something has not ended yet.
   get isMoving() {
-    return this.#settledCount < this.items.length;
+    return this.ledger.unsettled > 0;
+  }
+
+  // Bytes would be left behind if the page were closed.
+  get isMovingBytes() {
+    return this.ledger.unsent > 0;
+  }
+
+  // How many items are in each state.
+  get counts() {
+    return this.ledger.counts;
+  }
+
+  get sentBytes() {
+    return this.ledger.sentBytes;
+  }
+
+  get totalBytes() {
+    return this.ledger.totalBytes;
+  }
+
+  // Paths that the server was told of: {done, total}.
+  get manifest() {
+    const { done, total } = this.#lines.manifest;
+    return { done, total };
+  }
+
+  // Null while nothing flows or too little is known.
+  get bytesPerSecond() {
+    return this.#isFlowing ? this.#pace.bytesPerSecond : null;
+  }
+
+  // [low, high], or null.
+  get secondsLeft() {
+    return this.#isFlowing ? this.#pace.secondsLeft(this.totalBytes - this.sentBytes) : null;
+  }
+
+  // What keeps everything from going on: {kind, until}, `until` in milliseconds since the epoch or
+  // null; null when it goes on.
+  get waitingFor() {
+    for (const kind of ["user", "offline", "rate_limit"]) {
+      if (this.gate.isHeldBy(kind)) return { kind, until: this.gate.until(kind) };
+    }
+    return this.isMoving ? this.patience.waitingFor ?? this.#lines.sender.waitingFor : null;
+  }
+
+  get #isFlowing() {
+    return this.isMovingBytes && this.gate.isOpen;
   }
 
   // Resolves when every item has ended one way or the other.
-  async run() {
-    if (!this.isMoving) return;
-    const hashing = Array.from({ length: HASHES_AT_ONCE }, () => this.#hashLoop());
-    await Promise.all([
-      Promise.all(hashing).then(() => this.#hashed.close()),
-      this.#registerLoop(),
-      this.#completeLoop(),
-    ]);
+  run() {
+    if (!this.isMoving) return Promise.resolve();
+    if (!this.#running) this.#begin();
+    return this.#running.promise;
   }
 
+  // Without items everything is paused.
+  pause(items) {
+    if (!items) this.hold("user");
+    for (const item of items ?? []) {
+      if (isFinal(item) || item.state === "sent" || item.paused) continue;
+      this.ledger.change(item, { paused: true });
+      this.#lines.sender.holdOne(item);
+      this.#lines.hashing.letGo(item);
+    }
+  }
+
+  // Without items everything goes on, also what was paused by itself.
+  resume(items) {
+    const paused = [...(items ?? this.items)].filter((item) => item.paused);
+    for (const item of paused) this.ledger.change(item, { paused: false });
+    if (this.#running) this.#lines.enter(paused);
+    if (!items) this.release("user");
+  }
+
+  // Resolves once the server knows. Without items the whole batch is given up.
+  async cancel(items) {
+    if (!items) {
+      await this.#cancelAll();
+      return;
+    }
+    const ids = [];
+    for (const item of items) {
+      const isUnderWay = item.state === "there" && UNDER_WAY.has(item.status);
+      const isGivenUp = this.#lines.settle(item, "cancelled", { error: null });
+      if ((isGivenUp || isUnderWay) && item.id !== null) ids.push(item.id);
+    }
+    if (ids.length > 0) await this.#cancelling.tell(ids);
+  }
+
+  // What could not be sent is sent again, and what failed at the server is tried there again.
+  // Resolves like run().
+  async retry(items = this.items) {
+    const all = [...items];
+    const unsent = all.filter((item) => item.state === "failed");
+    const ids = all.filter((item) => item.state === "there" && item.status === "failed")
+      .map((item) => item.id);
+    for (const item of unsent) this.ledger.reopen(item);
+    if (this.#running) this.#lines.enter(unsent);
+    const running = this.run();
+    for (let at = 0; at < ids.length; at += WINDOW) {
+      const some = ids.slice(at, at + WINDOW);
+      await this.patience.ask((options) => this.api.retryDocuments(this.batch, some, options));
+    }
+    await running;
+  }
+
+  // Stops what is in flight until everybody who held it lets go: "user", "offline".
   hold(reason) {
     this.gate.hold(reason);
-    this.sender.hold();
+    this.#lines.sender.hold();
+    this.#pace.pause();
   }
 
   release(reason) {
     this.gate.release(reason);
-    this.sender.pump();
   }
 
-  async cancel() {
+  #begin() {
+    const running = {};
+    running.promise = new Promise((resolve) => {
+      running.end = resolve;
+    });
+    this.#running = running;
+    running.unwatch = watchConnection({
+      page: this.page,
+      wait: this.wait,
+      onOffline: () => this.hold("offline"),
+      onOnline: () => this.release("offline"),
+      probe: () => this.api.isReachable(this.batch),
+    });
+    this.#lines.enter(this.items);
+  }
+
+  #end() {
+    const running = this.#running;
+    if (!running) return;
+    this.#running = null;
+    running.unwatch();
+    this.protocol.stop();
+    if (this.#pace.total) rememberPace(this.#pace.total);
+    running.end();
+  }
+
+  async #cancelAll() {
     this.#abort.abort(new Error("cancelled"));
-    for (const item of this.items) this.#settle(item, "cancelled");
-    this.sender.stop();
-    this.gate.release("user");
-    this.gate.release("offline");
-    await this.api.cancel(this.batch);
+    this.#abort = new AbortController();
+    for (const item of this.items) this.#lines.settle(item, "cancelled", { error: null });
+    this.release("user");
+    this.release("offline");
+    await this.patience.ask((options) => this.api.cancel(this.batch, options));
   }
 
-  async #hashLoop() {
-    for (;;) {
-      await this.gate.pass();
-      const item = this.items[this.#nextToHash];
-      this.#nextToHash += 1;
-      if (!item || item.state !== "queued") return;
-      this.#change(item, { state: "checking" });
-      try {
-        item.sha256 = await this.hash(item.blob);
-        this.#hashed.push(item);
-      } catch {
-        const error = "The browser could not read it. Was it moved or changed?";
-        this.#settle(item, "failed", { error });
-      }
+  #notCancelled(ids, error) {
+    const untold = new Set(ids);
+    for (const item of this.items) {
+      if (!untold.has(item.id)) continue;
+      const sentence = `It is not sent any more, but the server was not told: ${error.message}`;
+      this.ledger.change(item, { error: sentence, next: null });
     }
   }
-
-  async #registerLoop() {
-    for (let most = FIRST_WINDOW; ; most = WINDOW) {
-      const items = await this.#hashed.takeMany(most, REGISTER_EVERY_MS);
-      if (items.length === 0) return;
-      await this.gate.pass();
-      await this.#register(items);
-      this.sender.push(...items.filter((item) => item.state === "registered"));
-    }
-  }
-
-  async #register(items) {
-    const wanted = items.filter((item) => !FINAL.has(item.state));
-    if (wanted.length === 0) return;
-    const answer = await this.#ask(wanted, () =>
-      this.api.register(this.batch, wanted.map(declare), this.#abort.signal),
-    );
-    const uploads = new Map(answer.documents.map((upload) => [upload.client_key, upload]));
-    const errors = new Map((answer.errors ?? []).map((error) => [error.client_key, error]));
-    for (const item of wanted) {
-      const upload = uploads.get(item.path);
-      if (upload) this.#registered(item, upload);
-      else this.#settle(item, "refused", { error: sentence(errors.get(item.path)) });
-    }
-  }
-
-  #registered(item, { id, status, upload }) {
-    if (!upload) {
-      this.#settle(item, "there", { id, status });
-      return;
-    }
-    const state = item.state === "sending" ? "sending" : "registered";
-    this.#change(item, { id, status, upload, state });
-  }
-
-  async #completeLoop() {
-    for (;;) {
-      const items = await this.#sent.takeMany(WINDOW, COMPLETE_EVERY_MS);
-      if (items.length === 0) return;
-      await this.#complete(items.filter((item) => item.state === "sent"));
-    }
-  }
-
-  async #complete(items) {
-    if (items.length === 0) return;
-    const ids = items.map((item) => item.id);
-    const answer = await this.#ask(items, () =>
-      this.api.complete(this.batch, ids, this.#abort.signal),
-    );
-    const documents = new Map(answer.documents.map((document) => [document.id, document]));
-    const errors = new Map((answer.errors ?? []).map((error) => [error.id, error]));
-    for (const item of items) {
-      const document = documents.get(item.id);
-      if (document) this.#settle(item, "there", isHeardOf(item) ? {} : { status: document.status });
-      else this.#missing(item, errors.get(item.id));
-    }
-  }
-
-  // The server does not see the bytes: send them once more, then say so.
-  #missing(item, error) {
-    if (error?.code !== "object_missing" || item.sentAgain) {
-      this.#settle(item, "failed", { error: sentence(error) });
-      return;
-    }
-    item.sentAgain = true;
-    this.#progress(item, 0);
-    this.#change(item, { state: "registered" });
-    this.sender.push(item);
-  }
-
-  // Patient calls: the server may be away for minutes, and every call may be repeated.
-  async #ask(items, call) {
-    for (let round = 0; ; round += 1) {
-      try {
-        return await call();
-      } catch (error) {
-        if (this.#abort.signal.aborted) return { documents: [] };
-        if (error.errors?.length) return { documents: [], errors: error.errors };
-        if (!(error instanceof ApiError && error.canRetry) || round >= ROUNDS) {
-          for (const item of items) this.#settle(item, "failed", { error: error.message });
-          return { documents: [] };
-        }
-        await this.wait(retryDelay(error, round + 2));
-      }
-    }
-  }
-
-  #progress(item, loaded) {
-    const bytes = Math.min(loaded, item.blob.size);
-    this.sentBytes += bytes - item.loaded;
-    this.#change(item, { loaded: bytes });
-  }
-
-  #arrived(item) {
-    this.#progress(item, item.blob.size);
-    this.#change(item, { state: "sent" });
-    this.#sent.push(item);
-  }
-
-  #settle(item, state, fields = {}) {
-    if (FINAL.has(item.state)) return;
-    const credit = state === "there" ? item.blob.size : 0;
-    this.sentBytes += credit - item.loaded;
-    this.#settledCount += 1;
-    this.#change(item, { ...fields, loaded: credit, state });
-    if (!this.isMoving) this.#sent.close();
-  }
-
-  #change(item, fields) {
-    Object.assign(item, fields);
-    this.onChange(item);
-  }
-}
-
-// The browser guesses types from names; what it makes up freely the server would refuse.
-function declare({ path, blob, sha256 }) {
-  const content_type = /^[\w.+-]{1,90}\/[\w.+-]{1,90}$/.test(blob.type) ? blob.type : "";
-  return { client_key: path, path, size: blob.size, sha256, content_type };
-}
-
-function sentence(error) {
-  return error?.detail ?? error?.title ?? "The server did not say why.";
 }

@@ -1,8 +1,15 @@
-// Open unless somebody has a reason to hold it: a person who paused, a line that is down.
+// Open unless there is a reason to hold it: a person paused, the line is down, the server asked.
+
+import { sleep } from "../backoff.js";
 
 export class Gate {
-  #reasons = new Set();
+  // Each reason with the time when it ends by itself, or null.
+  #reasons = new Map();
   #waiters = [];
+
+  constructor({ now = Date.now, wait = sleep, onOpen = () => {} } = {}) {
+    Object.assign(this, { now, wait, onOpen });
+  }
 
   get isOpen() {
     return this.#reasons.size === 0;
@@ -12,16 +19,34 @@ export class Gate {
     return this.#reasons.has(reason);
   }
 
+  // Milliseconds since the epoch, or null for as long as it takes.
+  until(reason) {
+    return this.#reasons.get(reason) ?? null;
+  }
+
   hold(reason) {
-    this.#reasons.add(reason);
+    this.#reasons.set(reason, null);
+  }
+
+  // Several may ask for a rest at once: the longest one holds.
+  async holdFor(reason, ms) {
+    const until = this.now() + ms;
+    if (until <= (this.until(reason) ?? -Infinity)) return;
+    this.#reasons.set(reason, until);
+    await this.wait(ms);
+    if (this.until(reason) === until) this.release(reason);
   }
 
   release(reason) {
-    this.#reasons.delete(reason);
-    if (this.isOpen) for (const resolve of this.#waiters.splice(0)) resolve();
+    if (!this.#reasons.delete(reason)) return;
+    for (const resolve of this.#waiters.splice(0)) resolve();
+    if (this.isOpen) this.onOpen();
   }
 
-  async pass() {
-    while (!this.isOpen) await new Promise((resolve) => this.#waiters.push(resolve));
+  // Waits until nothing holds it, save for what the caller may disregard.
+  async pass(disregarded = []) {
+    while ([...this.#reasons.keys()].some((reason) => !disregarded.includes(reason))) {
+      await new Promise((resolve) => this.#waiters.push(resolve));
+    }
   }
 }

@@ -39,16 +39,25 @@ export function put({ method = "PUT", url, headers = {} }, blob, { onProgress, s
 }
 
 function toError(xhr) {
-  let problem = {};
-  try {
-    problem = JSON.parse(xhr.responseText);
-  } catch {
-    // Object stores answer in XML; the status says enough.
-  }
+  const { code, detail } = readProblem(xhr.responseText);
   return new ApiError({
     status: xhr.status,
-    code: problem.code,
-    detail: problem.detail,
+    code,
+    detail,
     retryAfterMs: parseRetryAfter(xhr.getResponseHeader("Retry-After")),
   });
+}
+
+// Object stores answer in XML, and of theirs only the code is worth anything to a person.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+export function readProblem(text) {
+  const code = /<Code>(\w+)<\/Code>/.exec(text)?.[1];
+  if (code) return { code };
+  try {
+    const { code: ours, detail } = JSON.parse(text);
+    return { code: ours, detail };
+  } catch {
+    // Somebody between answered: the status says enough.
+    return {};
+  }
 }

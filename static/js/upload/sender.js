@@ -1,122 +1,123 @@
-// Sends what is registered: several at once, each with its tries, a fresh URL when one went stale.
+// Keeps as many transfers going as the width allows.
 
-import { ApiError } from "../api.js";
-import { retryDelay, sleep } from "../backoff.js";
-import { Width } from "./width.js";
+import { nextStep } from "../api.js";
+import { storedBytes } from "./parts.js";
+import { Queue } from "./queue.js";
+import { HELD, Transfer } from "./transfer.js";
 
-const TRIES = 5;
-const RENEW_WINDOW = 100;
-// A URL about to expire is not worth starting with.
-const MARGIN_MS = 20000;
-
-export const HELD = new Error("held");
+export { HELD };
 
 export class Sender {
-  #queue = [];
+  #queue = new Queue();
   #active = new Map();
-  #renewing = null;
+  #resting = new Map();
 
-  // `register(items)` gives each item a fresh `upload`, or settles it.
-  constructor({ put, register, gate, onProgress, onSent, onFailed, width, now, wait }) {
-    Object.assign(this, { put, register, gate, onProgress, onSent, onFailed });
-    this.width = width ?? new Width();
-    this.now = now ?? Date.now;
-    this.wait = wait ?? sleep;
+  // `renew(item)` resolves when the server was asked for fresh URLs; `onStale(item)` takes back
+  // one that waited too long; `onRoom()` is told whenever a transfer ended.
+  constructor(tools) {
+    Object.assign(this, tools);
+    this.tools = { ...tools, onPiece: () => this.#succeeded(), ...this.#troubles() };
   }
 
-  push(...items) {
-    this.#queue.push(...items);
+  // Signed and not begun.
+  get waiting() {
+    return this.#queue.length;
+  }
+
+  get active() {
+    return this.#active.size;
+  }
+
+  // What all of them wait for, when none moves: {kind, until}, or null.
+  get waitingFor() {
+    if (this.#active.size === 0 || this.#resting.size < this.#active.size) return null;
+    return [...this.#resting.values()].reduce((one, two) => (one.until < two.until ? one : two));
+  }
+
+  push(item) {
+    item.place = "send";
+    this.#queue.push(item);
+    this.pump();
+  }
+
+  pushFirst(item) {
+    item.place = "send";
+    this.#queue.pushFirst(item);
     this.pump();
   }
 
   pump() {
     while (this.gate.isOpen && this.#active.size < this.width.now && this.#queue.length > 0) {
-      this.#start(this.#queue.shift());
+      const item = this.#queue.shift();
+      item.place = null;
+      if (item.state !== "registered" || item.paused) continue;
+      if (item.usableUntil <= this.now()) this.onStale(item);
+      else this.#start(item);
     }
   }
 
-  // Stops what is in flight and puts it first in line again.
+  // Stops what is in flight; each goes to the front of the line again.
   hold() {
     for (const controller of this.#active.values()) controller.abort(HELD);
   }
 
-  stop() {
-    this.#queue = [];
-    this.hold();
+  holdOne(item) {
+    this.#active.get(item)?.abort(HELD);
   }
 
   async #start(item) {
     const controller = new AbortController();
     this.#active.set(item, controller);
+    item.place = "sending";
+    this.ledger.change(item, { state: "sending" });
     try {
-      await this.#send(item, controller.signal);
+      await new Transfer(item, this.tools, controller.signal).run();
+      this.#end(item);
       if (item.state === "sending") this.onSent(item);
     } catch (error) {
+      this.#end(item);
       if (error === HELD) this.#requeue(item);
       else this.onFailed(item, error);
-    } finally {
-      this.#active.delete(item);
-      this.pump();
     }
+    this.pump();
+    this.onRoom();
+  }
+
+  #end(item) {
+    this.#active.delete(item);
+    item.place = null;
   }
 
   #requeue(item) {
-    if (item.state === "cancelled") return;
-    item.state = "registered";
-    this.onProgress(item, 0);
-    this.#queue.unshift(item);
+    if (item.state !== "sending") return;
+    this.ledger.stored(item, storedBytes(item.upload, item.size));
+    this.ledger.change(item, { state: "registered", error: null, next: null });
+    if (!item.paused) this.pushFirst(item);
   }
 
-  async #send(item, signal) {
-    item.state = "sending";
-    for (let attempt = 0; item.state === "sending"; attempt += 1) {
-      if (this.#isStale(item)) await this.#renew(item);
-      if (item.state !== "sending") return;
-      try {
-        await this.put(item.upload, item.blob, {
-          signal,
-          onProgress: (loaded) => this.onProgress(item, loaded),
-        });
-        this.width.succeeded();
-        return;
-      } catch (error) {
-        if (await this.#isThere(item, error, attempt, signal)) return;
-      }
-    }
+  #succeeded() {
+    const isFull = this.#queue.length > 0 && this.#active.size >= this.width.now;
+    this.width.succeeded({ moved: this.ledger.movedBytes, at: this.now(), isFull });
+    // It may have grown: the next one need not wait for a whole document.
+    this.pump();
   }
 
-  // Decides what a failed PUT means: true when the bytes are there after all, false to try again.
-  async #isThere(item, error, attempt, signal) {
-    if (!(error instanceof ApiError)) throw error;
-    if (error.status === 412) return true;
-    const expired = error.status === 403;
-    if (attempt + 1 >= TRIES || !(expired || error.canRetry)) throw error;
-    this.onProgress(item, 0);
-    if (expired) {
-      item.upload.expires_at = null;
-    } else {
-      this.width.failed();
-      await this.wait(retryDelay(error, attempt), signal);
-    }
-    return false;
-  }
-
-  #isStale({ upload }) {
-    return !upload.expires_at || Date.parse(upload.expires_at) - this.now() < MARGIN_MS;
-  }
-
-  // One call for everybody in line whose URL is stale, however many ask at once.
-  async #renew(item) {
-    while (this.#renewing) await this.#renewing;
-    if (!this.#isStale(item)) return;
-    const stale = this.#queue.filter((other) => this.#isStale(other)).slice(0, RENEW_WINDOW - 1);
-    const others = [...this.#active.keys()].filter(
-      (other) => other !== item && other.state === "sending" && !other.upload.expires_at,
-    );
-    this.#renewing = this.register([item, ...others, ...stale]).finally(() => {
-      this.#renewing = null;
-    });
-    await this.#renewing;
-    this.#queue = this.#queue.filter((other) => other.state === "registered");
+  #troubles() {
+    return {
+      onTrouble: (error, ms, startedAt) => {
+        this.width.failed({ startedAt, at: this.now() });
+        if (error.kind === "rate_limit") this.gate.holdFor("rate_limit", ms);
+      },
+      rest: async (item, error, ms, signal) => {
+        this.ledger.change(item, { error: error.message, next: nextStep(error.kind, ms) });
+        this.#resting.set(item, { kind: error.kind, until: this.now() + ms });
+        try {
+          await this.wait(ms, signal);
+        } finally {
+          this.#resting.delete(item);
+        }
+        this.ledger.change(item, { error: null, next: null });
+      },
+    };
   }
 }
