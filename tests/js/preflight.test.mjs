@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { Breath } from "../../static/js/upload/breath.js";
 import { isJunk } from "../../static/js/upload/junk.js";
 import { refusePath } from "../../static/js/upload/paths.js";
 import { Preflight } from "../../static/js/upload/preflight.js";
+import { walkPicked } from "../../static/js/upload/walk.js";
 
 const found = (path, size = 10) => ({ path, blob: { size } });
 
@@ -55,4 +57,65 @@ test("one folder names the batch, several do not", async () => {
   assert.equal((await new Preflight().read(walk("Reports/b.txt", "Reports/a.txt"))).name, "Reports");
   assert.equal((await new Preflight().read(walk("Reports/a.txt", "b.txt"))).name, "");
   assert.equal((await new Preflight().read(walk("b.txt"))).name, "");
+});
+
+test("the page breathes while thousands are read", async () => {
+  let at = 0;
+  let rests = 0;
+  const breath = new Breath({ sliceMs: 12, now: () => (at += 0.1), rest: async () => (rests += 1) });
+  const blobs = Array.from({ length: 5000 }, (_, n) => ({ name: `${n}.txt`, size: 1 }));
+
+  const preflight = await new Preflight({ breath }).read(walkPicked(blobs));
+
+  assert.equal(preflight.count, 5000);
+  assert.ok(rests >= 40, String(rests));
+});
+
+test("a rest lets everything else that waits have its turn", async () => {
+  const breath = new Breath({ sliceMs: 0 });
+  let hadTurn = false;
+  setImmediate(() => (hadTurn = true));
+
+  for (let n = 0; n < 50 && !hadTurn; n += 1) await breath.take();
+
+  assert.equal(hadTurn, true);
+});
+
+test("the server is asked in windows, without hashes, and what it refuses is left out", async () => {
+  const preflight = new Preflight();
+  for (let n = 0; n < 1200; n += 1) preflight.add(found(`${n}.txt`));
+  preflight.add(found("film.mp4", 500));
+  const windows = [];
+  const api = {
+    preflight: async (batch, documents) => {
+      windows.push([batch, documents.length, Object.keys(documents[0])]);
+      const refused = documents.filter(({ path }) => path.endsWith(".mp4"))
+        .map(({ path }) => ({ path, code: "type_refused", detail: "It is a film." }));
+      return { accepted: 0, duplicates: [], refused, quota_left: 12_100 };
+    },
+  };
+  assert.deepEqual([preflight.quotaLeft, preflight.fitsQuota], [null, null]);
+
+  await preflight.askServer(api, "b");
+
+  assert.deepEqual(windows, [500, 500, 201].map((count) => ["b", count, ["path", "size"]]));
+  assert.deepEqual(preflight.refused, [
+    { path: "film.mp4", reason: "It is a film.", code: "type_refused" },
+  ]);
+  assert.deepEqual([preflight.count, preflight.bytes], [1200, 12_000]);
+  assert.deepEqual([preflight.quotaLeft, preflight.fitsQuota], [12_100, true]);
+});
+
+test("the time it takes is estimated from the last visit, or not at all", () => {
+  const preflight = new Preflight();
+  preflight.add(found("a.txt", 3_000_000));
+  assert.equal(preflight.secondsEstimate, null);
+
+  const kept = JSON.stringify({ bytesPerSecond: 1_000_000, documentsPerSecond: 50 });
+  globalThis.localStorage = { getItem: () => kept };
+  try {
+    assert.equal(preflight.secondsEstimate, 3);
+  } finally {
+    delete globalThis.localStorage;
+  }
 });

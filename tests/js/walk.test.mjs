@@ -62,3 +62,36 @@ test("picked paths are NFC with forward slashes", async () => {
 
   assert.deepEqual(found.map(({ path }) => path), ["drop/\u00fc.txt", "a/b.txt"]);
 });
+
+test("a folder that the browser refuses is reported, and the walk goes on", async () => {
+  const closed = {
+    ...folder("closed", []),
+    createReader: () => ({ readEntries: (_resolve, reject) => reject(new Error("denied")) }),
+  };
+
+  const found = await collect(walkEntries([folder("d", [closed, leaf("y")])]));
+
+  assert.deepEqual(found.map(({ path, unreadable }) => [path, unreadable]), [
+    ["d/closed", true], ["d/y", undefined],
+  ]);
+});
+
+test("the leaves of a portion are read side by side", async () => {
+  let reading = 0;
+  let most = 0;
+  const slow = (name) => ({
+    ...leaf(name),
+    file: (resolve) => {
+      reading += 1;
+      most = Math.max(most, reading);
+      setImmediate(() => {
+        reading -= 1;
+        resolve({ name, size: 1 });
+      });
+    },
+  });
+
+  await collect(walkEntries([folder("d", Array.from({ length: 250 }, (_, n) => slow(`${n}`)))]));
+
+  assert.equal(most, 100);
+});

@@ -1,19 +1,39 @@
 // What would be sent, before a byte moves: accepted, left out, refused and why.
 
 import { formatBytes } from "../format.js";
+import { Breath } from "./breath.js";
+import { estimateSeconds } from "./pace.js";
 import { refusePath } from "./paths.js";
+import { WINDOW } from "./registrar.js";
 
-const YIELD_EVERY = 200;
+const PROGRESS_EVERY = 200;
 
 export class Preflight {
   accepted = [];
   refused = [];
   junk = 0;
   bytes = 0;
+  // Known once the server was asked.
+  quotaLeft = null;
   #paths = new Set();
 
-  constructor({ maxBytes = Infinity } = {}) {
+  constructor({ maxBytes = Infinity, breath = new Breath() } = {}) {
     this.maxBytes = maxBytes;
+    this.breath = breath;
+  }
+
+  get count() {
+    return this.accepted.length;
+  }
+
+  // At the pace of the last visit; null at the first.
+  get secondsEstimate() {
+    return estimateSeconds({ bytes: this.bytes, documents: this.count });
+  }
+
+  // Null until the server was asked.
+  get fitsQuota() {
+    return this.quotaLeft === null ? null : this.bytes <= this.quotaLeft;
   }
 
   add(found) {
@@ -37,14 +57,27 @@ export class Preflight {
     for await (const found of walk) {
       this.add(found);
       count += 1;
-      if (count % YIELD_EVERY === 0) {
-        onProgress(this);
-        await new Promise((resolve) => setTimeout(resolve));
-      }
+      if (count % PROGRESS_EVERY === 0) onProgress(this);
+      await this.breath.take();
     }
     // As the server lists them; pickers give them in any order.
     this.accepted.sort((one, other) => (one.path < other.path ? -1 : 1));
     onProgress(this);
+    return this;
+  }
+
+  // Asks the server what it would take. Nothing is hashed for that, and nothing is written.
+  // Raises ApiError when the server cannot be asked.
+  async askServer(api, batch) {
+    const refused = new Map();
+    for (let at = 0; at < this.accepted.length; at += WINDOW) {
+      const some = this.accepted.slice(at, at + WINDOW);
+      const documents = some.map(({ path, blob }) => ({ path, size: blob.size }));
+      const answer = await api.preflight(batch, documents);
+      for (const { path, code, detail } of answer.refused) refused.set(path, { code, detail });
+      this.quotaLeft = answer.quota_left;
+    }
+    this.#leaveOut(refused);
     return this;
   }
 
@@ -53,6 +86,21 @@ export class Preflight {
     const tops = new Set(this.accepted.map(({ path }) => path.split("/")[0]));
     if (tops.size !== 1) return "";
     return this.accepted[0].path.includes("/") ? [...tops][0] : "";
+  }
+
+  #leaveOut(refused) {
+    if (refused.size === 0) return;
+    const taken = [];
+    for (const found of this.accepted) {
+      const problem = refused.get(found.path);
+      if (!problem) {
+        taken.push(found);
+        continue;
+      }
+      this.refused.push({ path: found.path, reason: problem.detail, code: problem.code });
+      this.bytes -= found.blob.size;
+    }
+    this.accepted = taken;
   }
 
   #refuse({ path, blob, unreadable }) {

@@ -1,4 +1,4 @@
-// Everything below what was dropped or picked, one at a time: {path, blob} or {junk: path}.
+// Everything below what was dropped or picked: {path, blob}, {path, unreadable} or {junk: path}.
 
 import { isJunk, isJunkFolder } from "./junk.js";
 import { normalisePath } from "./paths.js";
@@ -11,41 +11,79 @@ export function entriesOf(dataTransfer) {
     .filter(Boolean);
 }
 
-export async function* walkEntries(entries) {
-  for (const entry of entries) yield* walkEntry(entry, "");
+export function walkEntries(entries) {
+  return walkNodes(entries.map(nodeOfEntry));
 }
 
 export async function* walkPicked(blobs) {
   for (const blob of blobs) yield found(blob.webkitRelativePath || blob.name, blob);
 }
 
-async function* walkEntry(entry, above) {
-  const path = above + entry.name;
-  if (entry.isDirectory) {
-    if (isJunkFolder(entry.name)) yield { junk: path };
-    else for await (const child of childrenOf(entry)) yield* walkEntry(child, `${path}/`);
-    return;
+// Walks nodes {name, isFolder, portions(), read()}: a folder gives its children in portions, a leaf
+// its blob. The leaves of a portion are read side by side, for each is a question to the disk.
+export async function* walkNodes(nodes, above = "") {
+  const read = nodes.map((node) => (node.isFolder ? null : readNode(node, above + node.name)));
+  for (const [index, node] of nodes.entries()) {
+    if (node.isFolder) yield* walkFolder(node, above + node.name);
+    else yield await read[index];
   }
-  yield await readEntry(entry, path);
 }
 
-async function readEntry(entry, path) {
-  // Without the entries API the drop gives the blob itself, and no folders.
-  if (!entry.isFile) return found(path, entry);
+async function* walkFolder(folder, path) {
+  if (isJunkFolder(folder.name)) {
+    yield { junk: path };
+    return;
+  }
+  const portions = folder.portions();
+  for (;;) {
+    const portion = await nextOrNull(portions);
+    if (portion === null) {
+      yield { path: normalisePath(path), unreadable: true };
+      return;
+    }
+    if (portion.done) return;
+    yield* walkNodes(portion.value, `${path}/`);
+  }
+}
+
+// The browser may refuse a folder as it may refuse a document; the others go on.
+async function nextOrNull(portions) {
   try {
-    return found(path, await new Promise((resolve, reject) => entry.file(resolve, reject)));
+    return await portions.next();
+  } catch {
+    return null;
+  }
+}
+
+async function readNode(node, path) {
+  try {
+    return found(path, await node.read());
   } catch {
     return { path: normalisePath(path), unreadable: true };
   }
 }
 
+function nodeOfEntry(entry) {
+  return {
+    name: entry.name,
+    isFolder: Boolean(entry.isDirectory),
+    portions: () => portionsOf(entry),
+    // Without the entries API the drop gives the blob itself, and no folders.
+    read: async () => (entry.isFile ? fileOf(entry) : entry),
+  };
+}
+
+function fileOf(entry) {
+  return new Promise((resolve, reject) => entry.file(resolve, reject));
+}
+
 // readEntries gives at most 100 at a time, and an empty list at the end.
-async function* childrenOf(folder) {
+async function* portionsOf(folder) {
   const reader = folder.createReader();
   for (;;) {
     const children = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
     if (children.length === 0) return;
-    yield* children;
+    yield children.map(nodeOfEntry);
   }
 }
 
