@@ -75,10 +75,56 @@ test("pausing and resuming at once sends nothing twice", async () => {
   await clock.run(running);
 
   assert.equal(engine.counts.there, 30);
-  const stored = line.puts.filter(({ url }) => engine && url).length;
-  assert.ok(stored >= 30);
   assert.equal(line.server.objects.size, 30);
   assert.equal(engine.sentBytes, engine.totalBytes);
+});
+
+test("a document paused while its URL is renewed waits in line, and is sent once", async () => {
+  const { engine, items, server, clock, line } = slowRun({ a: 10, b: 10 });
+  line.before = async ({ path }) => {
+    if (path === "a" && line.ofPath("a").length === 1) throw new ApiError({ status: 403 });
+  };
+  const running = engine.run();
+  await clock.run(running, () => server.count("sign") === 2);
+
+  engine.pause([items[0]]);
+  await clock.pass(1);
+  assert.equal(items[0].state, "registered");
+  engine.resume([items[0]]);
+  await clock.run(running);
+
+  assert.deepEqual(statesOf(items), ["there", "there"]);
+  assert.equal(line.ofPath("a").length, 2);
+});
+
+test("a pause takes hold while everybody waits for what was too much", async () => {
+  const { engine, items, clock, line } = slowRun(manyDocuments(20));
+  line.before = async () => {
+    if (line.puts.length === 3) throw new ApiError({ status: 429, retryAfterMs: 60_000 });
+  };
+  const running = engine.run();
+  await clock.run(running, () => engine.waitingFor?.kind === "rate_limit");
+
+  engine.pause();
+  await clock.pass(HOUR);
+  assert.equal(engine.counts.sending, 0);
+  assert.equal(engine.waitingFor.kind, "user");
+  engine.resume();
+  await clock.run(running);
+
+  assert.ok(items.every(({ state }) => state === "there"));
+});
+
+test("hashing goes on without the line", async () => {
+  const { engine, items, clock, hashed } = slowRun(manyDocuments(50));
+  const running = engine.run();
+  await clock.run(running, () => items.some(({ state }) => state === "checking"));
+
+  engine.hold("offline");
+  await clock.pass(HOUR);
+  assert.equal(hashed.length, 50);
+  engine.release("offline");
+  await clock.run(running);
 });
 
 test("cancelling all ends every document and the run", async () => {

@@ -120,6 +120,23 @@ test("a killed tab moves at most one part twice when the same is dropped again",
   assert.equal(engine.sentBytes, 170);
 });
 
+test("too many requests hold the next part too", async () => {
+  const { engine, items, clock, line } = partsRun({ "big.pdf": 70, "other.txt": 10 });
+  line.before = async ({ path }) => {
+    if (path === "other.txt" && line.ofPath(path).length === 1) {
+      throw new ApiError({ status: 429, retryAfterMs: 30_000 });
+    }
+  };
+  const running = engine.run();
+  await clock.run(running, () => engine.waitingFor?.kind === "rate_limit");
+  const heldAt = clock.at;
+  const { until } = engine.waitingFor;
+  await clock.run(running);
+
+  assert.deepEqual(line.puts.filter(({ at }) => at > heldAt && at < until), []);
+  assert.deepEqual(statesOf(items), ["there", "there"]);
+});
+
 test("a part that the store lost is sent again when the whole is told", async () => {
   const { engine, items, server, clock, line } = partsRun({ "big.pdf": 70 });
   const complete = server.complete.bind(server);

@@ -34,7 +34,7 @@ export class Engine {
     width = new Width(), hashesAtOnce = poolSize(), readable = isReadable, page = globalThis,
   }) {
     Object.assign(this, { batch, items, api, now, wait, page });
-    this.gate = new Gate({ now, wait, onOpen: () => this.#lines.pump() });
+    this.gate = new Gate({ now, wait, onRelease: () => this.#lines.pump() });
     this.ledger = new Ledger(items, { onChange, frame });
     this.patience = new Patience({ gate: this.gate, now, wait, signal: () => this.#abort.signal });
     this.protocol = new ProtocolWatch({ onMost: (most) => width.limit(most), page: page.location });

@@ -7,8 +7,8 @@ export class Gate {
   #reasons = new Map();
   #waiters = [];
 
-  constructor({ now = Date.now, wait = sleep, onOpen = () => {} } = {}) {
-    Object.assign(this, { now, wait, onOpen });
+  constructor({ now = Date.now, wait = sleep, onRelease = () => {} } = {}) {
+    Object.assign(this, { now, wait, onRelease });
   }
 
   get isOpen() {
@@ -40,7 +40,7 @@ export class Gate {
   release(reason) {
     if (!this.#reasons.delete(reason)) return;
     for (const resolve of this.#waiters.splice(0)) resolve();
-    if (this.isOpen) this.onOpen();
+    this.onRelease();
   }
 
   // Waits until nothing holds it, save for what the caller may disregard.

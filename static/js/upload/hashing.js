@@ -13,8 +13,8 @@ export class Hashing {
   #large = null;
 
   // `hash(item)` ends the item or hands it on; it never rejects.
-  constructor({ hash, gate, most }) {
-    Object.assign(this, { hash, gate, most });
+  constructor({ hash, isHeld, most }) {
+    Object.assign(this, { hash, isHeld, most });
   }
 
   // Nothing is being hashed, and nothing waits to be.
@@ -41,7 +41,7 @@ export class Hashing {
   }
 
   pump() {
-    while (this.gate.isOpen && this.#active < this.most && this.#order.length > 0) {
+    while (!this.isHeld() && this.#active < this.most && this.#order.length > 0) {
       const item = this.#take();
       if (item.state === "queued" && !item.paused) this.#start(item);
       else {

@@ -31,7 +31,10 @@ export class Lines {
       onAll: (items) => this.hashing.add(items),
     });
     this.hashing = new Hashing({
-      gate, most: given.hashesAtOnce, hash: (item) => this.#hash(item),
+      // Only a person stops it: it needs neither the line nor the server.
+      isHeld: () => gate.isHeldBy("user"),
+      most: given.hashesAtOnce,
+      hash: (item) => this.#hash(item),
     });
     this.signing = new Signing({
       gate, wait,
@@ -48,7 +51,7 @@ export class Lines {
   #makeSender({ put, gate, width, ledger, now, wait, isReadable }) {
     return new Sender({
       put, gate, width, ledger, now, wait, isReadable,
-      renew: (item) => this.signing.renew(item),
+      renew: (item, signal) => this.signing.renew(item, signal),
       onProgress: (item, loaded) => this.#progress(item, loaded),
       onStale: (item) => this.signing.pushFirst(item),
       onRoom: () => this.signing.pump(),
@@ -151,16 +154,18 @@ export class Lines {
       this.#late(item, document);
       return;
     }
-    if (item.state === "registered") item.place = null;
-    if (problem) this.#notSigned(item, problem);
-    else if (document.upload) this.#takeUpload(item, document);
+    // Otherwise it has another place already: a transfer asked for it, and goes on or was held.
+    const isInLine = item.place === "signing";
+    if (isInLine) item.place = null;
+    if (problem) this.#notSigned(item, problem, isInLine);
+    else if (document.upload) this.#takeUpload(item, document, isInLine);
     else if (document.status === "awaiting") this.settle(item, "failed", NO_URL);
     else this.#know(item, document);
   }
 
-  #notSigned(item, problem) {
+  #notSigned(item, problem, isInLine) {
     const isChanged = problem.code === "declaration_changed" && item.sha256 !== null;
-    if (!isChanged || item.key === keyOfChanged(item) || item.state === "sending") {
+    if (!isChanged || item.key === keyOfChanged(item) || !isInLine) {
       this.#refuse(item, problem);
       return;
     }
@@ -168,14 +173,13 @@ export class Lines {
     this.signing.pushFirst(item);
   }
 
-  #takeUpload(item, { id, status, upload }) {
+  #takeUpload(item, { id, status, upload }, isInLine) {
     this.ledger.change(item, {
       id, status, upload, usableUntil: usableUntil(upload, this.now()),
     });
     this.ledger.stored(item, storedBytes(upload, item.size));
     this.onUpload(upload);
-    // One under way goes on with its fresh URLs by itself.
-    if (item.state === "registered") this.#enterHashed(item);
+    if (isInLine) this.#enterHashed(item);
   }
 
   #progress(item, loaded) {

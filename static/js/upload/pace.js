@@ -7,18 +7,22 @@ const KEY = "sluice.upload.pace";
 // Less than this was over before it had a pace.
 const LEAST_BYTES = 1024 * 1024;
 const LEAST_SECONDS = 2;
+const LONGEST_GAP_MS = 3000;
 
 export class Pace {
   #bytes = new Rate();
   #documents = new Rate();
   #long = new Rate({ windowMs: LONG_MS });
   #started = null;
+  #flowingMs = 0;
 
   add({ bytes, documents }, now) {
-    this.#started ??= { bytes, documents, now };
+    this.#started ??= { bytes, documents };
     this.#bytes.add(bytes, now);
     this.#long.add(bytes, now);
     this.#documents.add(documents, now);
+    // A pause is no part of the pace.
+    this.#flowingMs += Math.min(now - (this.latest?.now ?? now), LONGEST_GAP_MS);
     this.latest = { bytes, documents, now };
   }
 
@@ -44,7 +48,7 @@ export class Pace {
   // What the whole run came to, for the estimate of the next; null when it was too short.
   get total() {
     if (!this.#started) return null;
-    const seconds = (this.latest.now - this.#started.now) / 1000;
+    const seconds = this.#flowingMs / 1000;
     const bytes = this.latest.bytes - this.#started.bytes;
     const documents = this.latest.documents - this.#started.documents;
     if (seconds < LEAST_SECONDS || bytes < LEAST_BYTES) return null;

@@ -12,8 +12,8 @@ export class Sender {
   #active = new Map();
   #resting = new Map();
 
-  // `renew(item)` resolves when the server was asked for fresh URLs; `onStale(item)` takes back
-  // one that waited too long; `onRoom()` is told whenever a transfer ended.
+  // `renew(item, signal)` resolves when the server was asked for fresh URLs; `onStale(item)` takes
+  // back one that waited too long; `onRoom()` is told whenever a transfer ended.
   constructor(tools) {
     Object.assign(this, tools);
     this.tools = { ...tools, onPiece: () => this.#succeeded(), ...this.#troubles() };

@@ -40,12 +40,20 @@ export class Signing {
     this.pump();
   }
 
-  // For a transfer under way: resolves when it was asked for anew, whatever came of it.
-  renew(item) {
-    return new Promise((resolve) => {
-      const waiting = this.#urgent.get(item);
-      if (waiting) waiting.push(resolve);
-      else this.#urgent.set(item, [resolve]);
+  // For a transfer under way: resolves when it was asked for anew, whatever came of it; rejects
+  // when the transfer is held.
+  renew(item, signal) {
+    return new Promise((resolve, reject) => {
+      signal.throwIfAborted();
+      const stop = () => {
+        this.#urgent.delete(item);
+        reject(signal.reason);
+      };
+      signal.addEventListener("abort", stop, { once: true });
+      this.#urgent.set(item, () => {
+        signal.removeEventListener("abort", stop);
+        resolve();
+      });
       this.pump();
     });
   }
@@ -86,7 +94,7 @@ export class Signing {
       await this.sign(items);
     }
     this.#isBusy = false;
-    for (const [, waiting] of urgent) for (const resolve of waiting) resolve();
+    for (const [, resolve] of urgent) resolve();
     this.pump();
   }
 

@@ -23,6 +23,9 @@ export class Transfer {
   async run() {
     const { item } = this;
     while (item.state === "sending") {
+      // A pause or an outage ends this transfer; too many requests only make it wait.
+      await this.tools.gate.pass(["user", "offline"]);
+      this.signal.throwIfAborted();
       const piece = await this.#piece();
       if (item.state !== "sending" || piece === null) return;
       const startedAt = this.tools.now();
@@ -48,8 +51,7 @@ export class Transfer {
       if (piece !== undefined) return piece;
       // The server gives URLs for no part although parts are missing.
       if (asked && !isStale) throw new ApiError({ status: 500, detail: "The server gave no URL." });
-      await tools.renew(item);
-      this.signal.throwIfAborted();
+      await tools.renew(item, this.signal);
       if (item.state !== "sending") return null;
     }
   }
