@@ -252,6 +252,9 @@ UPLOAD_CALLS_PER_SECOND = env.float("UPLOAD_CALLS_PER_SECOND", 10.0, validate=PO
 UPLOAD_CALLS_CALLER_SHARE = env.float("UPLOAD_CALLS_CALLER_SHARE", 0.5, validate=SHARE)
 # What holds while Redis, which counts the calls, is away.
 UPLOAD_DOCUMENTS_PER_MINUTE = env.int("UPLOAD_DOCUMENTS_PER_MINUTE", 50_000, validate=AT_LEAST_ONE)
+# Larger documents are sent in parts, of this size: what broke off is sent again from there.
+MULTIPART_BYTES = env.int("MULTIPART_BYTES", 64 * 1024 * 1024)
+PART_BYTES = env.int("PART_BYTES", 16 * 1024 * 1024)
 MAX_DOCUMENT_BYTES = env.int("MAX_DOCUMENT_BYTES", 500 * 1024 * 1024)
 WORKSPACE_QUOTA_BYTES = env.int("WORKSPACE_QUOTA_BYTES", 100 * 1024**3)
 # What documents may know of the apps above it, by name only.

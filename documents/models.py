@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from documents.kinds import DocumentKind
 from documents.states import Status, sources
-from documents.storage.interface import INCOMING_PREFIX
+from documents.storage.interface import INCOMING_PREFIX, Multipart
 
 
 def default_max_document_bytes() -> int:
@@ -142,10 +142,11 @@ class DocumentQuerySet(models.QuerySet["Document"]):
         """Move every document that may become `to`; return how many moved.
 
         One conditional UPDATE: a document that another process moved first stays
-        as it is, so callers compare the count instead of taking locks.
+        as it is, so callers compare the count instead of taking locks. Only who waits for
+        bytes has an upload in parts: every move ends it.
         """
         return self.filter(status__in=sources(to)).update(
-            status=to, status_changed_at=Now(), version=F("version") + 1, **fields
+            status=to, status_changed_at=Now(), version=F("version") + 1, multipart_id="", **fields
         )
 
 
@@ -179,6 +180,12 @@ class Document(models.Model):
 
     # A URL was signed for writing this key; nothing but verify reads it.
     incoming_key = models.CharField(max_length=300, blank=True)
+    # Processes of before the migration write rows without these three.
+    # The upload in parts that is under way for it, as the store names it, and how it is divided.
+    multipart_id = models.CharField(max_length=1024, blank=True, default="", db_default="")
+    part_bytes = models.BigIntegerField(default=0, db_default=0)
+    # False while it is only listed: nobody was told where to send its bytes.
+    may_arrive = models.BooleanField(default=True, db_default=True)
     # No URL was ever signed for writing this one.
     stored_key = models.CharField(max_length=300, blank=True)
     # What this document still holds of the workspace's quota.
@@ -222,6 +229,10 @@ class Document(models.Model):
             models.CheckConstraint(
                 condition=Q(live_generation__lte=F("generation")), name="document_live_is_known"
             ),
+            models.CheckConstraint(
+                condition=Q(multipart_id="") | Q(status=Status.AWAITING, part_bytes__gt=0),
+                name="document_parts_are_awaited",
+            ),
         )
         indexes = (
             models.Index(fields=("batch", "path", "id"), name="document_in_batch"),
@@ -245,6 +256,13 @@ class Document(models.Model):
         return self.path
 
     @property
+    def multipart(self) -> Multipart | None:
+        """Return the upload in parts that is under way, if there is one."""
+        if not self.multipart_id:
+            return None
+        return Multipart(self.incoming_key, self.multipart_id, self.size, self.part_bytes)
+
+    @property
     def final_key(self) -> str:
         """Return where the bytes that arrived under `incoming_key` are promoted to.
 
@@ -257,11 +275,14 @@ class Document(models.Model):
 class Disposal(models.Model):
     """An object that must go: written where the rows go, taken away once storage confirms.
 
+    With `multipart_id`, so must the parts that were sent for it.
+
     Whoever still wrote when the rows went may leave the object once more, so it is
     deleted again at `until`.
     """
 
     key = models.CharField(primary_key=True, max_length=300)
+    multipart_id = models.CharField(max_length=1024, blank=True, default="", db_default="")
     created_at = models.DateTimeField(db_default=Now())
     due_at = models.DateTimeField(db_default=Now())
     until = models.DateTimeField(db_default=Now())

@@ -19,6 +19,7 @@ from documents import models
 from documents.event_schema import Events, Failure
 from documents.paging import DEFAULT_LIMIT, MAX_LIMIT
 from documents.progress import SHOWN
+from documents.schema_uploads import SIGN, Upload
 from documents.serializers import ArrivalInput, BatchInput, DeclarationInput, PreflightItemInput
 from documents.services.uploads import MAX_WINDOW
 from documents.states import Status
@@ -96,23 +97,6 @@ class ActedBatch(Batch):
 
     # As in ListProblem.
     errors = Refusal(many=True, required=False)  # type: ignore[assignment]
-
-
-class UploadTarget(serializers.Serializer[Any]):
-    """Where and how to send the bytes; `url` may be relative to Sluice's own address."""
-
-    method = serializers.ChoiceField(["PUT"])
-    url = serializers.CharField()
-    headers = serializers.DictField(child=serializers.CharField())
-    expires_at = serializers.DateTimeField()
-
-
-class Upload(serializers.Serializer[Any]):
-    client_key = serializers.CharField()
-    id = serializers.UUIDField()
-    status = serializers.ChoiceField(Status.choices)
-    duplicate_of = serializers.UUIDField(allow_null=True)
-    upload = UploadTarget(allow_null=True)
 
 
 class DocumentFailure(Failure):
@@ -246,9 +230,9 @@ def _judged(name: str, of: type[Serializer]) -> Serializer:
     return inline_serializer(name, {"documents": of(many=True), "errors": Refusal(many=True)})
 
 
-def _window(name: str, of: type[Serializer]) -> Serializer:
+def _window(name: str, of: type[Serializer], **more: serializers.Field[Any, Any, Any, Any]) -> Any:
     documents = serializers.ListField(child=of(), min_length=1, max_length=MAX_WINDOW)
-    return inline_serializer(name, {"documents": documents})
+    return inline_serializer(name, {"documents": documents, **more})
 
 
 def _chosen(name: str) -> Serializer:
@@ -296,7 +280,7 @@ register = operation(
     {201: _judged("UploadsAnswer", Upload)},
     *(400, 403, 404, 409, 413, 415, 429),
     problem=ListProblem,
-    request=_window("DeclarationsWindow", DeclarationInput),
+    request=_window("DeclarationsWindow", DeclarationInput, sign=SIGN),
 )
 complete = operation(
     "complete_documents",

@@ -1,15 +1,17 @@
 """What the API takes and gives, in the words of the contract."""
 
 from typing import Any
+from uuid import UUID
 
 from rest_framework import serializers
 
 from documents import selectors
 from documents.errors import kind_of
 from documents.models import Batch, Document
+from documents.services.multipart import GivenPart, SignedParts
 from documents.services.uploads import Declaration, Upload
 from documents.states import Status
-from documents.storage.interface import PresignedPut
+from documents.storage.interface import MAX_PARTS, PresignedPut
 
 
 class BatchInput(serializers.Serializer[Any]):
@@ -51,10 +53,17 @@ class DeclarationInput(serializers.Serializer[Declaration]):
 
 class DeclarationsInput(serializers.Serializer[Any]):
     documents = DeclarationInput(many=True)
+    sign = serializers.BooleanField(required=False, default=True)
+
+
+class GivenPartInput(serializers.Serializer[Any]):
+    number = serializers.IntegerField(min_value=1, max_value=MAX_PARTS)
+    etag = serializers.CharField(max_length=200)
 
 
 class ArrivalInput(serializers.Serializer[Any]):
     id = serializers.UUIDField()
+    parts = GivenPartInput(many=True, required=False)
 
 
 class ArrivalsInput(serializers.Serializer[Any]):
@@ -82,6 +91,15 @@ def declarations(data: list[dict[str, Any]]) -> list[Declaration]:
     return [Declaration(**item) for item in data]
 
 
+def given_parts(data: list[dict[str, Any]]) -> dict[UUID, list[GivenPart]]:
+    """Return the parts that were named, by document."""
+    return {
+        item["id"]: [GivenPart(**part) for part in item["parts"]]
+        for item in data
+        if "parts" in item
+    }
+
+
 def batch_json(batches: list[Batch]) -> list[dict[str, Any]]:
     """Return Batch objects of the API; one query for the progress of all."""
     progress = selectors.progress_of([batch.id for batch in batches])
@@ -106,7 +124,27 @@ def upload_json(upload: Upload) -> dict[str, Any]:
         "id": str(document.id),
         "status": document.status,
         "duplicate_of": _id(document.duplicate_of_id),
-        "upload": put_json(upload.put) if upload.put else None,
+        "upload": _target(upload),
+    }
+
+
+def _target(upload: Upload) -> dict[str, Any] | None:
+    """Return where the bytes are awaited: one address, or one for each of the next parts."""
+    if upload.parts is not None:
+        return {"multipart": parts_json(upload.parts)}
+    return put_json(upload.put) if upload.put else None
+
+
+def parts_json(signed: SignedParts) -> dict[str, Any]:
+    """Return where to send the next missing parts, and which are there."""
+    return {
+        "part_size": signed.part_size,
+        "parts": [
+            {"number": number, "url": put.url, "headers": dict(put.headers)}
+            for number, put in signed.parts.items()
+        ],
+        "done": list(signed.done),
+        "expires_at": instant(signed.expires_at),
     }
 
 

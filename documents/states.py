@@ -19,7 +19,15 @@ class Status(TextChoices):
 
 
 TRANSITIONS: dict[Status, frozenset[Status]] = {
-    Status.AWAITING: frozenset({Status.UPLOADED, Status.EXPIRED, Status.CANCELLED}),
+    Status.AWAITING: frozenset(
+        {
+            Status.UPLOADED,
+            # Its hash was declared later, and these bytes are stored.
+            Status.DUPLICATE,
+            Status.EXPIRED,
+            Status.CANCELLED,
+        }
+    ),
     Status.UPLOADED: frozenset(
         {
             Status.PROCESSING,

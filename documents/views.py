@@ -73,7 +73,8 @@ class UploadsView(APIView):
         rate_limits.take_upload_call(batch.workspace, request.user, request.auth)
         uploads.check_window(_length(request))
         data = _valid(serializers.DeclarationsInput, request)
-        window = uploads.register(batch, serializers.declarations(data["documents"]))
+        declarations = serializers.declarations(data["documents"])
+        window = uploads.register(batch, declarations, sign=data["sign"])
         documents = [serializers.upload_json(upload) for upload in window.uploads]
         return _answer(documents, window.refusals, status=201)
 
@@ -86,7 +87,8 @@ class CompleteView(APIView):
         uploads.check_window(_length(request))
         data = _valid(serializers.ArrivalsInput, request)
         ids = [item["id"] for item in data["documents"]]
-        documents, refusals = arrivals.complete(batch, ids)
+        parts = serializers.given_parts(data["documents"])
+        documents, refusals = arrivals.complete(batch, ids, parts)
         return _answer(serializers.document_json(documents), refusals, status=200)
 
 

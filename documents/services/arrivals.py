@@ -1,29 +1,36 @@
 """Take note that bytes arrived: told by the client, or found by the sweep."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from documents import clock, faults, signals
 from documents.errors import NotFoundError, ObjectMissingError, SizeMismatchError
 from documents.models import Batch, Document
-from documents.services import quota
+from documents.services import multipart, quota
 from documents.services.moves import move
-from documents.services.uploads import Refusal, check_window, incoming_key
+from documents.services.multipart import GivenPart
+from documents.services.uploads import Refusal, check_window, incoming_key, leave_parts
 from documents.states import Status
 from documents.storage import get_storage
 
 SWEEP_WINDOW = 200
 
 
-def complete(batch: Batch, document_ids: Sequence[UUID]) -> tuple[list[Document], list[Refusal]]:
+def complete(
+    batch: Batch,
+    document_ids: Sequence[UUID],
+    parts: Mapping[UUID, Sequence[GivenPart]] | None = None,
+) -> tuple[list[Document], list[Refusal]]:
     """Accept the documents whose objects are there; their work exists when this returns.
 
-    Storage is asked before the transaction. A document that is not awaiting
+    What was sent in parts is put together first; `parts` that are given must be those that
+    are there. Storage is asked before the transaction. A document that is not awaiting
     any more answers with what it is, so calls may be repeated, reordered and
     run side by side.
     """
@@ -34,7 +41,7 @@ def complete(batch: Batch, document_ids: Sequence[UUID]) -> tuple[list[Document]
         for document in Document.objects.filter(batch=batch, id__in=document_ids)
     }
     refusals: list[Refusal] = []
-    arrived: list[UUID] = []
+    arrived: dict[UUID, str] = {}
     for document_id in document_ids:
         if document_id not in found:
             unknown = NotFoundError("There is no such document in this batch.")
@@ -43,13 +50,14 @@ def complete(batch: Batch, document_ids: Sequence[UUID]) -> tuple[list[Document]
         document = found[document_id]
         try:
             if document.status == Status.AWAITING:
+                multipart.assemble(document, (parts or {}).get(document_id, ()))
                 _check_object(document)
-                arrived.append(document_id)
+                arrived[document_id] = document.incoming_key
         except (ObjectMissingError, SizeMismatchError) as error:
             refusals.append(
                 Refusal(error, document.client_key, path=document.path, id=str(document_id))
             )
-    accept(batch, arrived)
+    accept(batch, list(arrived), keys=list(arrived.values()))
     faults.point("complete.after_commit")
     refused = {refusal.id for refusal in refusals}
     answered = [document_id for document_id in found if str(document_id) not in refused]
@@ -57,13 +65,20 @@ def complete(batch: Batch, document_ids: Sequence[UUID]) -> tuple[list[Document]
 
 
 @transaction.atomic
-def accept(batch: Batch, document_ids: Sequence[UUID]) -> None:
-    """Move documents to uploaded and have their work set up, in one transaction."""
+def accept(
+    batch: Batch, document_ids: Sequence[UUID], *, keys: Sequence[str] | None = None
+) -> None:
+    """Move documents to uploaded and have their work set up, in one transaction.
+
+    With `keys`, only those that still wait under one of them: there the bytes were seen.
+    """
     if not document_ids:
         return
     # Only those: one that was cancelled while we waited for its lock stays so, although a
     # cancelled one may be moved to uploaded when it is resumed.
     awaited = Document.objects.filter(batch=batch, id__in=document_ids, status=Status.AWAITING)
+    if keys is not None:
+        awaited = awaited.filter(incoming_key__in=keys)
     ids = move(awaited, Status.UPLOADED, uploaded_at=Now())
     if ids:
         documents = list(Document.objects.filter(id__in=ids).select_related("batch"))
@@ -74,12 +89,14 @@ def accept(batch: Batch, document_ids: Sequence[UUID]) -> None:
 def sweep() -> tuple[int, int]:
     """Look for uploads nobody completed; return how many were found and how many expired.
 
-    A document idle for UPLOAD_IDLE_SECONDS whose object is there is accepted;
-    one past its expiry without an object gives its quota back.
+    A document idle for UPLOAD_IDLE_SECONDS whose object, or every part of it, is there is
+    accepted; one past its expiry without an object gives its quota back. One that is only
+    listed cannot have arrived.
     """
     now = clock.now()
     idle = (
         Document.objects.filter(
+            Q(may_arrive=True) | Q(upload_expires_at__lt=now),
             status=Status.AWAITING,
             created_at__lt=now - timedelta(seconds=settings.UPLOAD_IDLE_SECONDS),
         )
@@ -91,6 +108,7 @@ def sweep() -> tuple[int, int]:
     # windows, which a full day of uploads keeps bounded.
     for document in idle.iterator(chunk_size=SWEEP_WINDOW):
         try:
+            multipart.assemble(document)
             _check_object(document)
         except (ObjectMissingError, SizeMismatchError):
             if document.upload_expires_at and document.upload_expires_at < now:
@@ -98,7 +116,7 @@ def sweep() -> tuple[int, int]:
                 faults.point("expire.after_commit")
             continue
         faults.point("sweep.before_accept")
-        accept(document.batch, [document.id])
+        accept(document.batch, [document.id], keys=[document.incoming_key])
         accepted += 1
     return accepted, expired
 
@@ -106,6 +124,7 @@ def sweep() -> tuple[int, int]:
 @transaction.atomic
 def expire(document: Document) -> int:
     """Give up waiting for one document; return 1 if it was still awaited."""
+    leave_parts(Document.objects.filter(id=document.id))
     ids = move(Document.objects.filter(id=document.id), Status.EXPIRED)
     quota.release(ids)
     faults.point("expire.before_commit")
@@ -120,7 +139,7 @@ def _check_object(document: Document) -> None:
     if stat.size != document.size:
         # A fresh key, because an object that is there already is never written again.
         Document.objects.filter(id=document.id, status=Status.AWAITING).update(
-            incoming_key=incoming_key(document.id)
+            incoming_key=incoming_key(document.id), multipart_id=""
         )
         raise SizeMismatchError(
             f"{document.path} arrived with {stat.size} bytes; {document.size} were declared."

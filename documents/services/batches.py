@@ -16,7 +16,7 @@ from documents.services import quota
 from documents.services.moves import move
 from documents.services.revival import revive
 from documents.services.succession import heir_of, step_back, succeed
-from documents.services.uploads import Refusal, check_window, deadline
+from documents.services.uploads import Refusal, check_window, deadline, leave_parts
 from documents.states import ACTIVE, Status
 
 User = AbstractBaseUser | AnonymousUser
@@ -79,6 +79,7 @@ def cancel(queryset: DocumentQuerySet, user: User) -> int:
     active = queryset.filter(status__in=ACTIVE)
     # Locked before anybody looks for duplicates, so that none comes to point at them meanwhile.
     list(active.order_by("id").select_for_update(of=("self",), no_key=True).values_list("id"))
+    leave_parts(active)
     ids = _hand_over(queryset) + move(active, Status.CANCELLED)
     if ids:
         move(queryset.filter(status=Status.DUPLICATE, duplicate_of__in=ids), Status.CANCELLED)

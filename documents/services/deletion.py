@@ -43,7 +43,7 @@ def delete(document: Document, user: User) -> None:
     )
     # Before the bytes go, which is what `dispose` has happen next.
     transaction.on_commit(lambda: faults.point("delete.after_commit"), robust=True)
-    disposal.dispose(keys)
+    disposal.dispose(keys, [document.multipart] if document.multipart else [])
     faults.point("delete.before_commit")
 
 

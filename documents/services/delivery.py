@@ -17,7 +17,7 @@ from documents.errors import (
 from documents.folders import Refused, unreadable
 from documents.models import Batch, Document
 from documents.services import arrivals
-from documents.services.uploads import DEFAULT_TYPE
+from documents.services.multipart import DEFAULT_TYPE
 from documents.states import Status
 from documents.storage import get_storage
 

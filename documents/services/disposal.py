@@ -22,7 +22,7 @@ from documents.errors import StorageError
 from documents.models import Disposal, Document
 from documents.states import Status
 from documents.storage import get_storage
-from documents.storage.interface import INCOMING_PREFIX, ObjectStat
+from documents.storage.interface import INCOMING_PREFIX, Multipart, ObjectStat
 
 log = structlog.get_logger(__name__)
 
@@ -44,42 +44,46 @@ def keys_of(document: Document) -> list[str]:
     return sorted({key for key in keys if key})
 
 
-def dispose(keys: Iterable[str]) -> None:
-    """Have these objects deleted once the current transaction has committed.
+def dispose(keys: Iterable[str], uploads: Iterable[Multipart] = ()) -> None:
+    """Have these objects deleted, and uploads in parts aborted, once the transaction has committed.
 
     At once, and again when a worker that still held the document has lost it. A key
     that some document names is left alone.
     """
     # Whoever lost a lease stops within seconds; an upload under way within minutes.
     until = Now() + timedelta(seconds=settings.LEASE_SECONDS + settings.UPLOAD_URL_SECONDS)
-    wanted = list(keys)
-    rows = [Disposal(key=key, until=until) for key in wanted]
+    wanted = dict.fromkeys(keys, "") | {upload.key: upload.id for upload in uploads}
+    rows = [Disposal(key=key, multipart_id=wanted[key], until=until) for key in wanted]
     Disposal.objects.bulk_create(
         rows,
         update_conflicts=True,
         unique_fields=("key",),
-        update_fields=("due_at", "until"),
+        update_fields=("multipart_id", "due_at", "until"),
     )
-    transaction.on_commit(partial(_delete_all, wanted), robust=True)
+    transaction.on_commit(partial(_delete_all, rows), robust=True)
 
 
 def work_off() -> int:
     """Delete what is due; return how many objects are gone for good."""
     due = Disposal.objects.filter(due_at__lte=Now()).order_by("due_at")[:AT_ONCE]
-    return _delete_all([disposal.key for disposal in due])
+    return _delete_all(list(due))
 
 
-def _delete_all(keys: Iterable[str]) -> int:
-    return sum(_delete(key) for key in keys)
+def _delete_all(disposals: Iterable[Disposal]) -> int:
+    return sum(_delete(disposal.key, disposal.multipart_id) for disposal in disposals)
 
 
-def _delete(key: str) -> int:
+def _delete(key: str, multipart_id: str) -> int:
     """Delete one object; return 1 if nothing will come back under its key."""
     faults.point("dispose.before_delete")
     row = Disposal.objects.filter(key=key)
     if not is_named(key):
+        storage = get_storage()
         try:
-            get_storage().delete(key)
+            if multipart_id:
+                # Its size and parts are the store's affair by now.
+                storage.abort_multipart(Multipart(key, multipart_id, 0, 1))
+            storage.delete(key)
         except StorageError as error:
             row.update(due_at=Now() + timedelta(seconds=AGAIN_SECONDS))
             log.warning("disposal_failed", key=key, error=error.detail)

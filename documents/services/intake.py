@@ -112,7 +112,7 @@ def _send(batch: Batch, declared: list[Declared]) -> Iterator[Taken | Refused]:
     if not by_key:
         return
     try:
-        window = uploads.register(batch, [each.declaration for each in by_key.values()])
+        window = uploads.enlist(batch, [each.declaration for each in by_key.values()])
     except QuotaExceededError as error:
         yield from (Refused(each.found.path, error) for each in declared)
         return

@@ -22,9 +22,10 @@ from documents.errors import (
     TooLargeError,
     WindowTooLargeError,
 )
-from documents.models import Batch, Document, Workspace
-from documents.services import quota
+from documents.models import Batch, Document, DocumentQuerySet, Workspace
+from documents.services import disposal, multipart, quota
 from documents.services.moves import Member, announce, move
+from documents.services.multipart import DEFAULT_TYPE, PARTS_AT_ONCE, PARTS_PER_WINDOW, SignedParts
 from documents.services.revival import revive
 from documents.states import Status
 from documents.storage import get_storage
@@ -33,7 +34,6 @@ from documents.storage.interface import PresignedPut
 MAX_WINDOW = 500
 # What fits into one entry of an index beside an id; a path and a short suffix fit.
 MAX_KEY_BYTES = 2_600
-DEFAULT_TYPE = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,11 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A registered document and, while its bytes are awaited, where to send them."""
+    """A registered document and where to send its bytes, whole or in parts, if they are awaited."""
 
     document: Document
-    put: PresignedPut | None
+    put: PresignedPut | None = None
+    parts: SignedParts | None = None
 
 
 @dataclass(slots=True)
@@ -73,21 +74,31 @@ class Window:
     refusals: list[Refusal] = field(default_factory=list)
 
 
-def register(batch: Batch, declarations: Sequence[Declaration]) -> Window:
+def register(batch: Batch, declarations: Sequence[Declaration], *, sign: bool = True) -> Window:
     """Register up to MAX_WINDOW documents and sign an upload URL for each that needs one.
 
+    Without `sign` they are only listed, and nobody looks for their bytes.
     Safe to repeat: the same declaration gives the same document and a fresh
-    URL; another declaration under a used client key is refused.
+    URL, a hash may be added while the bytes are awaited, and another
+    declaration under a used client key is refused.
     Raises QuotaExceededError for the whole window, which then leaves nothing.
     """
+    window = enlist(batch, declarations, may_arrive=sign)
+    if sign:
+        window.uploads = sign_all([upload.document for upload in window.uploads])
+    return window
+
+
+def enlist(batch: Batch, declarations: Sequence[Declaration], *, may_arrive: bool = True) -> Window:
+    """Register documents whose bytes the caller stores by itself, or nobody yet; see `register`."""
     check_window(len(declarations))
     window = Window()
     valid = _validated(batch.workspace, declarations, window.refusals)
     with transaction.atomic():
-        documents = _register(batch, valid, window.refusals)
+        documents = _register(batch, valid, window.refusals, may_arrive=may_arrive)
         faults.point("presign.before_commit")
     faults.point("presign.after_commit")
-    window.uploads = [sign(document) for document in documents]
+    window.uploads = [Upload(document) for document in documents]
     return window
 
 
@@ -97,10 +108,19 @@ def check_window(n: int) -> None:
         raise WindowTooLargeError(f"A request names 1 to {MAX_WINDOW} documents, not {n}.")
 
 
-def sign(document: Document) -> Upload:
-    """Return the document with a fresh URL if its bytes are still awaited."""
+def sign_all(documents: Sequence[Document]) -> list[Upload]:
+    """Return the documents with fresh URLs, of fewer parts each if many are large."""
+    n_large = sum(multipart.is_large(document) for document in documents) or 1
+    n_parts = max(1, min(PARTS_AT_ONCE, PARTS_PER_WINDOW // n_large))
+    return [sign(document, n_parts=n_parts) for document in documents]
+
+
+def sign(document: Document, *, n_parts: int = PARTS_AT_ONCE) -> Upload:
+    """Return the document with a fresh URL, or some for parts, if its bytes are still awaited."""
     if document.status != Status.AWAITING:
-        return Upload(document, None)
+        return Upload(document)
+    if multipart.is_large(document):
+        return Upload(document, parts=multipart.sign(document, at_most=n_parts))
     put = get_storage().presign_put(
         document.incoming_key,
         size=document.size,
@@ -148,7 +168,7 @@ def _validated(
 
 
 def _register(
-    batch: Batch, valid: dict[str, Declaration], refusals: list[Refusal]
+    batch: Batch, valid: dict[str, Declaration], refusals: list[Refusal], *, may_arrive: bool
 ) -> list[Document]:
     """Return the documents of the window in its order, old ones and new."""
     # Windows of one batch take turns, so that no key is registered twice.
@@ -161,7 +181,7 @@ def _register(
     }
     documents = []
     for key, document in known.items():
-        if _same(document, valid[key]):
+        if _agrees(document, valid[key]):
             documents.append(document)
             continue
         error = DeclarationChangedError(
@@ -169,20 +189,87 @@ def _register(
             "Use another client key for other bytes."
         )
         refusals.append(Refusal(error, client_key=key, path=valid[key].path))
-    created = _create(batch, [valid[key] for key in valid if key not in known])
+    unknown = [valid[key] for key in valid if key not in known]
+    created = _create(batch, unknown, may_arrive=may_arrive)
     _reopen(batch, [doc for doc in documents if doc.status == Status.EXPIRED])
-    documents += created
+    if may_arrive:
+        listed = [document.id for document in documents if not document.may_arrive]
+        if listed:
+            Document.objects.filter(id__in=listed).update(may_arrive=True)
+    documents = created + _with_hashes(batch, documents, valid)
     order = {key: position for position, key in enumerate(valid)}
     return sorted(documents, key=lambda document: order[document.client_key])
 
 
-def _same(document: Document, declaration: Declaration) -> bool:
-    return (document.path, document.size, document.declared_sha256, document.declared_type) == (
-        declaration.path,
-        declaration.size,
-        declaration.sha256,
-        declaration.content_type,
-    )
+def _agrees(document: Document, given: Declaration) -> bool:
+    """Tell whether nothing else is declared than before; what is left out says nothing."""
+    if (document.path, document.size) != (given.path, given.size):
+        return False
+    if given.content_type not in ("", document.declared_type):
+        return False
+    known = document.declared_sha256 or document.sha256
+    if known or not given.sha256:
+        return given.sha256 in ("", known)
+    # The hash is new: it can be told while no bytes are here that it might contradict.
+    return document.status in (Status.AWAITING, Status.EXPIRED, Status.CANCELLED)
+
+
+def _with_hashes(
+    batch: Batch, documents: list[Document], valid: dict[str, Declaration]
+) -> list[Document]:
+    """Add the hashes that are declared only now; whoever's bytes are stored is a duplicate."""
+    new = {
+        document.id: valid[document.client_key]
+        for document in documents
+        if document.status == Status.AWAITING
+        and not document.declared_sha256
+        and valid[document.client_key].sha256
+    }
+    if not new:
+        return documents
+    # Before the documents that wait, as everywhere: originals are older.
+    stored = _kept_originals(batch.workspace, list(new.values()))
+    waiting = Document.objects.filter(id__in=new, status=Status.AWAITING).order_by("id")
+    copies = []
+    hashed = list(waiting.select_for_update(of=("self",), no_key=True))
+    for document in hashed:
+        document.declared_sha256 = new[document.id].sha256
+        original = stored.get(document.declared_sha256)
+        if original is not None and original.size == document.size:
+            document.duplicate_of = original
+            document.sha256, document.content_type = original.sha256, original.content_type
+            copies.append(document)
+    told = ("declared_sha256", "duplicate_of", "sha256", "content_type")
+    Document.objects.bulk_update(hashed, told)
+    _become_copies(copies)
+    fresh = {document.id: document for document in Document.objects.filter(id__in=new)}
+    return [fresh.get(document.id, document) for document in documents]
+
+
+def _become_copies(documents: list[Document]) -> None:
+    """Wait no longer for the bytes of locked documents: they are their originals'."""
+    if not documents:
+        return
+    queryset = Document.objects.filter(id__in=[document.id for document in documents])
+    leave_parts(queryset)
+    ids = move(queryset, Status.DUPLICATE, uploaded_at=clock.now())
+    revive([each.duplicate_of_id for each in documents if each.duplicate_of_id is not None])
+    quota.release(ids)
+
+
+def leave_parts(documents: DocumentQuerySet) -> None:
+    """Give up what was sent in parts: it goes after the commit, and the key with it.
+
+    A fresh key, because one that was disposed of is never written again.
+    """
+    begun = documents.exclude(multipart_id="").order_by("id")
+    left = list(begun.select_for_update(of=("self",), no_key=True))
+    if not left:
+        return
+    disposal.dispose([], [document.multipart for document in left if document.multipart])
+    for document in left:
+        document.incoming_key, document.multipart_id = incoming_key(document.id), ""
+    Document.objects.bulk_update(left, ("incoming_key", "multipart_id"))
 
 
 def _reopen(batch: Batch, expired: list[Document]) -> None:
@@ -202,13 +289,15 @@ def _reopen(batch: Batch, expired: list[Document]) -> None:
         document.refresh_from_db()
 
 
-def _create(batch: Batch, declarations: list[Declaration]) -> list[Document]:
+def _create(batch: Batch, declarations: list[Declaration], *, may_arrive: bool) -> list[Document]:
     """Insert new documents: awaiting their bytes, or duplicates of stored ones."""
     if not declarations:
         return []
     stored = _kept_originals(batch.workspace, declarations)
     now = clock.now()
     documents = [_new(batch, given, stored.get(given.sha256), now) for given in declarations]
+    for document in documents:
+        document.may_arrive = may_arrive
     # Before the quota: whoever locks documents and a workspace locks the documents first.
     revive([each.duplicate_of_id for each in documents if each.duplicate_of_id is not None])
     quota.reserve(batch.workspace, sum(document.reserved_bytes for document in documents))
