@@ -10,3 +10,5 @@ class HashedStaticFilesStorage(CompressedManifestStaticFilesStorage):  # type: i
     """
 
     support_js_module_import_aggregation = True
+    # A pass settles the names of one more level of imports; the upload page has nine levels.
+    max_post_process_passes = 20

@@ -36,7 +36,7 @@ test("listing, sending and waiting for the last answer are told apart", () => {
   assert.equal(
     runSentence(engine({ manifest: { done: 3500, total: 5000 } }), 0), "Listing 3,500 of 5,000",
   );
-  assert.equal(runSentence(engine({ secondsLeft: [180, 300] }), 0), "3–5 minutes left");
+  assert.equal(runSentence(engine({ secondsLeft: [180, 300] }), 0), "Uploading: 3–5 minutes left");
   assert.equal(runSentence(engine({}), 0), "Uploading");
   assert.match(runSentence(engine({ isMovingBytes: false }), 0), /^The server is checking/);
   assert.equal(runSentence(engine({ isMoving: false, isMovingBytes: false }), 0), "");

@@ -38,7 +38,7 @@ export function runSentence(engine, now) {
     case "listing":
       return `Listing ${formatCount(done)} of ${formatCount(total)}`;
     case "sending":
-      return engine.secondsLeft ? formatRange(engine.secondsLeft) : "Uploading";
+      return engine.secondsLeft ? `Uploading: ${formatRange(engine.secondsLeft).toLowerCase()}` : "Uploading";
     case "finishing":
       return "The server is checking what arrived last";
     default:
