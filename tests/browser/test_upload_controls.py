@@ -156,3 +156,23 @@ def test_the_list_is_walked_and_chosen_from_by_keys(page: Page, tmp_path: Path) 
     expect(page.locator("[data-chosen]")).to_have_text(f"{DOCUMENTS} documents")
     release()
     expect_phase(page, "searchable", DOCUMENTS)
+
+
+def test_a_remembered_folder_is_gone_on_with_without_another_drop(
+    page: Page, tmp_path: Path
+) -> None:
+    hold_puts(page)
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.goto("/")
+    drop(page, make_folder(tmp_path, "recalled"))
+    expect(page.locator("[data-run-line]")).to_contain_text("Uploading")
+    page.unroute_all(behavior="ignoreErrors")
+
+    page.goto("/batches/")
+    page.get_by_role("link", name="recalled").first.click()
+    missing = page.locator("[data-gaps-text]")
+    expect(missing).to_have_text(f"{DOCUMENTS} of {DOCUMENTS} are waiting for their bytes.")
+    page.get_by_role("button", name="Go on without dropping").click()
+
+    expect_phase(page, "searchable", DOCUMENTS)
+    expect(page.locator("[data-closable]")).to_be_visible()
