@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { isMoving, isTroubled, itemStatus } from "../../static/js/upload/item-status.js";
+import { isDone, isMoving, isTroubled, itemStatus, secondLine } from "../../static/js/upload/item-status.js";
 import { StatusesFeed } from "../../static/js/upload/statuses-feed.js";
 
 const moved = (to, ...documents) => ({ kind: "documents", to, documents });
@@ -50,6 +50,43 @@ test("the reason of a failure is fetched once for many", async (context) => {
   assert.equal(one.error, "It is damaged.");
 });
 
+test("reasons that could not be fetched are asked for again", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  let asked = 0;
+  const api = {
+    documents: async () => {
+      asked += 1;
+      if (asked === 1) throw Object.assign(new Error("The connection was lost."), { canRetry: true });
+      return { results: [{ id: "x", error: { detail: "It is damaged." } }] };
+    },
+  };
+  const told = [];
+  const feed = new StatusesFeed({ api, batch: "b", onChange: (items) => told.push([...items]) });
+  const one = item();
+  feed.know([one]);
+  feed.take([moved("failed", "x")]);
+
+  for (let round = 0; round < 2; round += 1) {
+    context.mock.timers.tick(1000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  assert.equal(one.error, "It is damaged.");
+  assert.deepEqual(told, [[one], [one]]);
+});
+
+test("only what is known here and changed is passed on", () => {
+  const told = [];
+  const feed = new StatusesFeed({ api: {}, batch: "b", onChange: (items) => told.push([...items]) });
+  const one = item();
+  feed.know([one]);
+
+  feed.take([moved("processing", "elsewhere")]);
+  feed.take([moved("processing", "x", "elsewhere"), moved("ready", "x")]);
+
+  assert.deepEqual(told, [[one]]);
+});
+
 test("a retried document loses its old reason", () => {
   const feed = new StatusesFeed({ api: {}, batch: "b", onChange: () => {} });
   const one = item({ status: "failed", error: "It is damaged." });
@@ -66,4 +103,26 @@ test("filters tell what is under way from what has trouble", () => {
   assert.equal(isTroubled(item({ status: "partial" })), true);
   assert.equal(isTroubled(item({ state: "refused" })), true);
   assert.equal(isTroubled(item({ status: "duplicate" })), false);
+});
+
+test("a paused document says so until its bytes are here", () => {
+  assert.equal(itemStatus(item({ state: "registered", status: "awaiting", paused: true })).label, "Paused");
+  assert.equal(itemStatus(item({ state: "there", status: "ready", paused: true })).label, "Searchable");
+});
+
+test("the second line is the reason with what happens next, or how far it is", () => {
+  const error = "The connection was lost.";
+  const sending = { state: "sending", loaded: 1024, blob: { size: 4096 } };
+
+  assert.equal(secondLine(item({ error, next: "Trying again in 4 s." })), `${error} Trying again in 4 s.`);
+  assert.equal(secondLine(item({ error })), error);
+  assert.equal(secondLine(item(sending)), "1.0 KB of 4.0 KB");
+  assert.equal(secondLine(item()), "");
+});
+
+test("what is found is done, also in part and as a duplicate", () => {
+  assert.deepEqual(
+    ["ready", "partial", "duplicate", "failed", "processing", null].map((status) => isDone(item({ status }))),
+    [true, true, true, false, false, false],
+  );
 });

@@ -59,6 +59,8 @@ function showBatch(root, batch) {
   part("run").hidden = false;
   part("batch-actions").hidden = false;
   part("recent").hidden = true;
+  // What had the focus is gone with the drop zone; the next key shall not start at the top.
+  if (document.activeElement === document.body) part("title").focus({ preventScroll: true });
   // Reload, and the page offers to go on with this batch.
   history.replaceState(null, "", `${location.pathname}?batch=${batch.id}`);
 }
