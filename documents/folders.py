@@ -7,7 +7,7 @@ same paths whether it is dropped or ingested.
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from documents import paths
@@ -32,6 +32,7 @@ class Found:
     source: Path
     path: str
     size: int
+    changed_ns: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def _visit(source: Path, parent: str) -> Iterator[Entry]:
         if stat.S_ISDIR(found.st_mode):
             yield from _descend(source, path)
         elif stat.S_ISREG(found.st_mode) and not is_junk_name(source.name):
-            yield Found(source, paths.normalise(path), found.st_size)
+            yield Found(source, paths.normalise(path), found.st_size, found.st_mtime_ns)
         else:
             yield LeftOut(shown(path))
     except InvalidPathError as error:

@@ -5,8 +5,9 @@ what is missing is sent.
 """
 
 import hashlib
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from documents.errors import QuotaExceededError
@@ -19,6 +20,8 @@ from documents.services.uploads import MAX_WINDOW, Declaration
 
 # A window of few large documents is closed early, so that work on them starts.
 WINDOW_BYTES = 256 * 1024**2
+# A slow disk answers several questions in the time of one.
+HASHES_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +61,37 @@ def send(batch: Batch, documents: Iterable[Found]) -> Iterator[Taken | Refused]:
 
 def declare(batch: Batch, documents: Iterable[Found]) -> Iterator[list[Declared | Refused]]:
     """Hash documents and match them with what the batch knows, a window at a time."""
-    for window in _windows(documents):
+    for window in _hashed(documents):
         known: dict[str, list[Document]] = defaultdict(list)
-        at_paths = Document.objects.filter(batch=batch, path__in=[found.path for found in window])
-        for document in at_paths.order_by("path", "created_at", "id"):
+        at_paths = [found.path for found, _ in window]
+        documents_there = Document.objects.filter(batch=batch, path__in=at_paths)
+        for document in documents_there.order_by("path", "created_at", "id"):
             known[document.path].append(document)
         taken: set[str] = set()
-        yield [_declare(found, known[found.path], taken) for found in window]
+        yield [_declare(found, sha256, known[found.path], taken) for found, sha256 in window]
+
+
+def _hashed(documents: Iterable[Found]) -> Iterator[list[tuple[Found, str | Refused]]]:
+    """Hash several documents at once, and the next window while this one is sent."""
+    pool = ThreadPoolExecutor(HASHES_AT_ONCE)
+    ahead: deque[list[tuple[Found, Future[str | Refused]]]] = deque()
+    try:
+        for window in _windows(documents):
+            ahead.append([(found, pool.submit(_hash, found)) for found in window])
+            if len(ahead) > 1:
+                yield [(found, hashed.result()) for found, hashed in ahead.popleft()]
+        while ahead:
+            yield [(found, hashed.result()) for found, hashed in ahead.popleft()]
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _hash(found: Found) -> str | Refused:
+    try:
+        with found.source.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        return Refused(found.path, unreadable(found.path, error))
 
 
 def _short(name: str) -> str:
@@ -87,12 +114,11 @@ def _windows(documents: Iterable[Found]) -> Iterator[list[Found]]:
         yield window
 
 
-def _declare(found: Found, known: list[Document], taken: set[str]) -> Declared | Refused:
-    try:
-        with found.source.open("rb") as stream:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        return Refused(found.path, unreadable(found.path, error))
+def _declare(
+    found: Found, sha256: str | Refused, known: list[Document], taken: set[str]
+) -> Declared | Refused:
+    if isinstance(sha256, Refused):
+        return sha256
     for document in known:
         declared = document.declared_sha256
         if document.size == found.size and (document.sha256 or declared) in (sha256, ""):

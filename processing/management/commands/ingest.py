@@ -18,8 +18,10 @@ from documents.management.named import get_batch, get_place, get_workspace
 from documents.models import Batch, Workspace
 from documents.services import intake
 from documents.services.rehearsal import rehearse
+from documents.services.watching import Watch
 from documents.states import FINAL, Status
 from processing.intake_report import Receipt, as_json, as_text, rehearsal_json, rehearsal_text
+from processing.intake_watch import INTERVAL_SECONDS, Watcher, stopping
 from processing.models import Worker
 from processing.outcome import Counts, is_alive, outcome_of, wait
 
@@ -59,6 +61,13 @@ class Command(BaseCommand):
         parser.add_argument("--wait", action="store_true", help="until every document has ended")
         parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="wait no longer")
         parser.add_argument("--strict", action="store_true", help="exit 1 if any did not make it")
+        parser.add_argument("--watch", action="store_true", help="until SIGTERM or Ctrl-C")
+        parser.add_argument(
+            "--interval",
+            type=_seconds,
+            metavar="SECONDS",
+            help=f"between two looks of --watch ({INTERVAL_SECONDS:g})",
+        )
         parser.add_argument("--dry-run", action="store_true", help="say what would be done")
         parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
 
@@ -68,6 +77,9 @@ class Command(BaseCommand):
             raise CommandError(f"There is nothing at {', '.join(missing)}.")
         place = _place(paths, options)
         receipt = Receipt(started_at=timezone.now())
+        if options["watch"]:
+            self._watch(place, paths, receipt, options)
+            return
         if options["dry_run"]:
             rehearsal = rehearse(place.imagine(), _documents(paths, receipt))
             tell = rehearsal_json if options["json"] else rehearsal_text
@@ -102,6 +114,23 @@ class Command(BaseCommand):
                     "Stopped. Run the same command again to go on.", returncode=STOPPED
                 ) from error
         return None
+
+    def _watch(
+        self, place: Place, paths: list[Path], receipt: Receipt, options: dict[str, Any]
+    ) -> None:
+        """Bring in what comes, until told to end; what is under way then is completed."""
+        if options["wait"] or options["dry_run"]:
+            raise CommandError("--watch never ends: it goes with neither --wait nor --dry-run.")
+        batch = place.open(0)
+        self.stderr.write(f"Watching for documents of batch {batch.id}; Ctrl-C ends it.")
+        interval = INTERVAL_SECONDS if options["interval"] is None else options["interval"]
+        with stopping() as stop:
+            try:
+                Watcher(batch, Watch(paths), receipt, self.stderr.write).run(stop, interval)
+            except SluiceError as error:
+                raise CommandError(error.detail) from error
+        outcome = outcome_of(batch.id, receipt.started_at)
+        self.stdout.write((as_json if options["json"] else as_text)(batch, receipt, outcome))
 
     def _wait(self, batch: Batch, timeout: float | None) -> bool:
         """Watch the batch to its end; False if the time is over first."""
