@@ -74,7 +74,8 @@ class Work:
     path: Path
     allowed: Allowed
     listing: Listing
-    waiting: list[tuple[Document, Member]] = field(default_factory=list)
+    # By id: as many whole documents would fill the memory, and they may change meanwhile.
+    waiting: list[tuple[UUID, Member]] = field(default_factory=list)
     trouble: SluiceError | None = None
 
 
@@ -164,7 +165,7 @@ def _register_window(
     # An earlier attempt may have stored some and have ended before it said so.
     arrived = _arrived(work.batch, [each.id for each in awaiting if each.id in known_ids.values()])
     work.waiting += [
-        (document, members[document.client_key])
+        (document.id, members[document.client_key])
         for document in awaiting
         if document.id not in arrived
     ]
@@ -206,10 +207,13 @@ def _send(work: Work) -> None:
         faults.point("unpack.after_deliver")
 
 
-def _deliver(work: Work, directory: Path, step: Sequence[tuple[Document, Member]]) -> None:
+def _deliver(work: Work, directory: Path, window: Sequence[tuple[UUID, Member]]) -> None:
+    documents = Document.objects.in_bulk([document_id for document_id, _ in window])
     sendings = [
-        Sending(document, _opener(directory / str(member.number), member.size))
-        for document, member in step
+        Sending(documents[document_id], _opener(directory / str(member.number), member.size))
+        for document_id, member in window
+        # Somebody may have deleted it since.
+        if document_id in documents
     ]
     for outcome in deliver(work.batch, sendings):
         work.held.check()
@@ -235,18 +239,18 @@ def _windows(entries: Iterator[T]) -> Iterator[list[T]]:
 
 
 def _steps(
-    waiting: Sequence[tuple[Document, Member]],
-) -> Iterator[list[tuple[Document, Member]]]:
+    waiting: Sequence[tuple[UUID, Member]],
+) -> Iterator[list[tuple[UUID, Member]]]:
     """Yield as much as may be unpacked at once: a step's bytes, or one member that has more."""
-    step: list[tuple[Document, Member]] = []
+    step: list[tuple[UUID, Member]] = []
     n_bytes = 0
-    for document, member in waiting:
+    for document_id, member in waiting:
         if step and (
             n_bytes + member.size > settings.ARCHIVE_STEP_BYTES or len(step) == STEP_MEMBERS
         ):
             yield step
             step, n_bytes = [], 0
-        step.append((document, member))
+        step.append((document_id, member))
         n_bytes += member.size
     if step:
         yield step

@@ -30,6 +30,12 @@ TWO = {"a.txt": b"the first document", "sub/b.txt": b"the second document"}
 BELLS = turns.Bells(ring=lambda stage: None, ring_quarantine=lambda: None)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _warm() -> None:
+    """Have the sandbox up before a test's transaction, which may not stand still for so long."""
+    reading.start_sandbox()
+
+
 @pytest.fixture(autouse=True)
 def provider(monkeypatch: pytest.MonkeyPatch) -> CompassEmbedder:
     """The embedding provider, faked at the edge; it only counts tokens here."""
@@ -363,6 +369,28 @@ def test_nested_archives_share_the_limits_of_the_one_that_was_dropped(
     errors = [unpack(members_of(outer)[f"outer.zip/{n}.zip"]) for n in (1, 2)]
 
     assert all(error is not None and "more than 4 documents" in error.detail for error in errors)
+
+
+def test_members_cancelled_or_deleted_meanwhile_are_not_sent(
+    batch: Batch, user: Any, puts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = dropped(batch, samples.zipped(TWO | {"c.txt": b"the third document"}))
+    puts.clear()
+    unpacked = reading.unpacked
+
+    def change_minds(*arguments: Any) -> Any:
+        members = members_of(document)
+        batches.cancel(Document.objects.filter(id=members["drop/two.zip/a.txt"].id), user)
+        delete(members["drop/two.zip/sub/b.txt"], user)
+        return unpacked(*arguments)
+
+    monkeypatch.setattr(reading, "unpacked", change_minds)
+
+    assert unpack(document) is None
+
+    states = {path: member.status for path, member in members_of(document).items()}
+    assert states == {"drop/two.zip/a.txt": "cancelled", "drop/two.zip/c.txt": "uploaded"}
+    assert len(puts) == 1
 
 
 def test_a_bomb_fails_alone_and_registers_nothing(batch: Batch) -> None:
