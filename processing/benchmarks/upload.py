@@ -1,0 +1,203 @@
+"""Measure how fast uploads are signed and acknowledged, through HTTP, as clients meet it."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import numpy as np
+from django.contrib.auth import get_user_model
+from django.db import transaction
+
+from documents import events
+from documents.models import Batch, Document, Event, Membership, Stream, Workspace
+from documents.services import disposal
+from documents.services.tokens import create_token
+from documents.services.uploads import MAX_WINDOW
+from processing.benchmarks.caller import Caller, CallError
+from processing.benchmarks.upload_server import served
+
+T = TypeVar("T")
+NAME = "Upload bench"
+# What is measured is the work, and not the limits on it.
+UNLIMITED = {"upload_calls_burst": 10**6, "upload_calls_per_second": 10.0**6}
+DROPPED_BYTES = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How much is asked: calls one by one, and uploaders all at once."""
+
+    calls: int
+    completes: int
+    uploaders: int
+    documents: int
+    stat_seconds: float
+
+
+@dataclass(slots=True)
+class Drop:
+    """What came of many uploaders at once."""
+
+    acknowledged: int = 0
+    put_off: int = 0
+    lost: int = 0
+    errors: list[str] = field(default_factory=list)
+    uploads: list[float] = field(default_factory=list)
+    completes: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Figures by name, and what went wrong how often."""
+
+    figures: dict[str, float]
+    errors: dict[str, int]
+
+
+def measure(load: Load) -> Measured:
+    """Run all three parts once; nothing of it stays."""
+    with _uploaders(load.uploaders) as tokens:
+        with served(0) as url:
+            presigns = _time_presigns(url, tokens[0], load.calls)
+            drop, seconds = _timed(_drop_at_once, url, tokens, load.documents)
+        with served(load.stat_seconds) as url:
+            completes = _time_completes(url, tokens[0], load.completes)
+    figures = {
+        **_spread("presign 500", presigns),
+        **_spread("complete 1", completes),
+        "drop seconds": seconds,
+        "drop acknowledged": drop.acknowledged,
+        "drop errors": len(drop.errors),
+        "drop put off": drop.put_off,
+        "drop connections lost": drop.lost,
+        **_spread("drop uploads", drop.uploads),
+        **_spread("drop complete", drop.completes),
+    }
+    return Measured(figures, dict(Counter(drop.errors)))
+
+
+def _time_presigns(url: str, token: str, n: int) -> list[float]:
+    """Time `n` calls that each register and sign as many documents as one may."""
+    with closing(Caller(url, token)) as caller:
+        batch = _open_batch(caller)
+        _register(caller, batch, 1)
+        return [_timed(_register, caller, batch, MAX_WINDOW)[1] for _ in range(n)]
+
+
+def _time_completes(url: str, token: str, n: int) -> list[float]:
+    """Time `n` calls that each acknowledge one document."""
+    with closing(Caller(url, token)) as caller:
+        batch = _open_batch(caller)
+        uploads = _register(caller, batch, n + 1)
+        for upload in uploads:
+            caller.put(upload, _content(upload))
+        _complete(caller, batch, uploads[:1])
+        return [_timed(_complete, caller, batch, [each])[1] for each in uploads[1:]]
+
+
+def _drop_at_once(url: str, tokens: Sequence[str], n: int) -> Drop:
+    """Have everybody open a batch, send `n` documents and complete them, all at once."""
+    drop, lock, together = Drop(), threading.Lock(), threading.Barrier(len(tokens))
+
+    def upload(token: str) -> None:
+        with closing(Caller(url, token)) as caller:
+            together.wait()
+            try:
+                times, acknowledged = _drop_one(caller, n)
+            except CallError as error:
+                with lock:
+                    drop.errors.append(str(error))
+                return
+        with lock:
+            drop.acknowledged += acknowledged
+            drop.put_off += caller.put_off
+            drop.lost += caller.lost
+            drop.uploads.append(times[0])
+            drop.completes.append(times[1])
+
+    with ThreadPoolExecutor(len(tokens)) as pool:
+        list(pool.map(upload, tokens))
+    return drop
+
+
+def _drop_one(caller: Caller, n: int) -> tuple[tuple[float, float], int]:
+    batch = _open_batch(caller)
+    uploads, signing = _timed(_register, caller, batch, n)
+    for each in uploads:
+        caller.put(each, _content(each))
+    taken, completing = _timed(_complete, caller, batch, uploads)
+    return (signing, completing), taken
+
+
+def _open_batch(caller: Caller) -> str:
+    return str(caller.post("batches", {"name": NAME, "lane": "bulk"})["id"])
+
+
+def _register(caller: Caller, batch: str, n: int) -> list[dict[str, Any]]:
+    paths = [f"bench/{uuid4().hex}.txt" for _ in range(n)]
+    declared = [{"client_key": path, "path": path, "size": DROPPED_BYTES} for path in paths]
+    answer = caller.post(f"batches/{batch}/uploads", {"documents": declared})
+    if len(answer["documents"]) != n:
+        raise CallError(f"uploads: {answer['errors']}")
+    return list(answer["documents"])
+
+
+def _complete(caller: Caller, batch: str, uploads: Sequence[dict[str, Any]]) -> int:
+    """Return how many documents the API says are taken."""
+    body = {"documents": [{"id": upload["id"]} for upload in uploads]}
+    answer = caller.post(f"batches/{batch}/complete", body)
+    return sum(document["status"] != "awaiting" for document in answer["documents"])
+
+
+def _content(upload: dict[str, Any]) -> bytes:
+    """Return text that no other document has."""
+    return f"Gate {upload['id']} was opened at dawn. ".ljust(DROPPED_BYTES, "x").encode()
+
+
+def _timed(call: Callable[..., T], *arguments: Any) -> tuple[T, float]:
+    started = time.perf_counter()
+    return call(*arguments), time.perf_counter() - started
+
+
+def _spread(name: str, seconds: Sequence[float]) -> dict[str, float]:
+    p50, p95, most = 1000 * np.quantile(seconds or [np.nan], (0.5, 0.95, 1))
+    return {f"{name} p50 ms": p50, f"{name} p95 ms": p95, f"{name} max ms": most}
+
+
+@contextmanager
+def _uploaders(n: int) -> Iterator[list[str]]:
+    """Yield the tokens of `n` people, each in a workspace of their own; all of it goes."""
+    group = f"bench-{uuid4().hex[:8]}"
+    try:
+        with transaction.atomic():
+            tokens = [_uploader(f"{group}-{at}") for at in range(n)]
+        yield tokens
+    finally:
+        _remove(group)
+
+
+def _uploader(username: str) -> str:
+    user = get_user_model().objects.create(username=username)
+    workspace = Workspace.objects.create(name=username, **UNLIMITED)
+    Membership.objects.create(user=user, workspace=workspace, role=Membership.Role.OWNER)
+    return create_token(user, NAME)
+
+
+def _remove(group: str) -> None:
+    workspaces = Workspace.objects.filter(name__startswith=f"{group}-")
+    ids = Batch.objects.filter(workspace__in=workspaces).values_list("id", flat=True)
+    streams = [events.batch_stream(batch_id) for batch_id in ids]
+    with transaction.atomic():
+        sent = Document.objects.filter(workspace__in=workspaces, uploaded_at__isnull=False)
+        disposal.dispose(key for document in sent for key in disposal.keys_of(document))
+        workspaces.delete()
+    get_user_model().objects.filter(username__startswith=f"{group}-").delete()
+    # After the documents: the conductor may have numbered what was still to come.
+    Event.objects.filter(stream__in=streams).delete()
+    Stream.objects.filter(name__in=streams).delete()
