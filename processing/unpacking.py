@@ -155,7 +155,7 @@ def _register_window(
     known = Document.objects.filter(batch=work.batch, client_key__in=keys)
     known_ids = {document.client_key: document.id for document in known}
     _check_share(work, origin, [one for one, _ in window if one.client_key not in known_ids])
-    answer = uploads.register(work.batch, [declaration for declaration, _ in window])
+    answer = uploads.enlist(work.batch, [declaration for declaration, _ in window])
     for refusal in answer.refusals:
         work.listing.refuse(refusal.path, refusal.error.detail)
     members = {declaration.client_key: member for declaration, member in window}

@@ -58,6 +58,15 @@ class ApiClient:
         if upload["upload"] is None:
             return
         target = upload["upload"]
+        if "multipart" in target:
+            size = target["multipart"]["part_size"]
+            for part in target["multipart"]["parts"]:
+                start = (part["number"] - 1) * size
+                self._put_to(part, content[start : start + size])
+        else:
+            self._put_to(target, content)
+
+    def _put_to(self, target: Mapping[str, Any], content: bytes) -> None:
         answer = self.storage.put(target["url"], content=content, headers=target["headers"])
         # Local storage says created, S3 says OK.
         assert answer.status_code in {200, 201}, answer.text

@@ -38,6 +38,8 @@ QUICK = {
     "RETRY_LADDER_SECONDS": ",".join(map(str, LADDER)),
     "UPLOAD_IDLE_SECONDS": "2",
     "SWEEP_SECONDS": "2",
+    "MULTIPART_BYTES": "100000",
+    "PART_BYTES": "40000",
     "MAX_ATTEMPTS": "12",
     "WORKER_THREADS": "3",
     "PARSE_CPU_SECONDS": "6",

@@ -1,5 +1,6 @@
 """Every place in the source where a process may end, × everything that may happen there."""
 
+import hashlib
 import os
 import random
 import re
@@ -32,6 +33,16 @@ MOST_STOPS = 5
 # So many places share a batch: with few trials each place has one action, else all four.
 AT_ONCE = 8
 A_FEW = ("left/one.txt", "left/two.txt")
+# Larger than MULTIPART_BYTES of an installation under test. Who is struck while the parts are
+# put together finds the object there afterwards, so another has to pass what comes then.
+LARGE = ("parts/one.txt", "parts/two.txt", "parts/three.txt")
+LARGE_BYTES = 110_000
+PARTS = (
+    *("multipart.after_begin", "multipart.after_update"),
+    *("multipart.before_complete", "multipart.after_complete"),
+    *("part.before_copy", "part.before_mark", "part.after_mark"),
+    *("assembly.before_link", "assembly.after_link", "assembly.half_removed"),
+)
 
 
 def points() -> list[str]:
@@ -143,6 +154,18 @@ def by_closing_the_tab(scene: Scene, oracle: Oracle) -> None:
     scene.wait_searchable(drop.batch, len(A_FEW))
 
 
+def by_sending_in_parts(scene: Scene, oracle: Oracle) -> None:
+    """Send documents so large that they go in parts; a fault leaves them to be gone on with."""
+    documents = {
+        # Few words: they are to arrive, and not to be read for long.
+        path: f"{path} of {oracle.drop.batch}".encode().ljust(LARGE_BYTES, b"\n")
+        for path in LARGE
+    }
+    drop = scene.drop_documents("In parts", documents)
+    hashes = sorted(hashlib.sha256(content).hexdigest() for content in documents.values())
+    wait_until(lambda: arrived_whole(scene, drop.batch) == hashes, "they are verified", seconds=120)
+
+
 def by_never_sending(scene: Scene, oracle: Oracle) -> None:
     """Register documents whose bytes never come, and let their time run out."""
     batch = str(scene.insist("POST", "batches", {"name": "Never sent"}).json()["id"])
@@ -216,6 +239,7 @@ ROADS = (
     Road(("fail.before_commit", "fail.after_commit"), by_failing),
     Road(("reap.before_commit", "reap.after_commit"), by_dying),
     Road(("hand_back.before_commit",), by_stopping_a_worker),
+    Road(PARTS, by_sending_in_parts),
     Road(("sweep.before_accept",), by_closing_the_tab),
     Road(("expire.before_commit", "expire.after_commit"), by_never_sending),
     Road(("retry.before_commit",), by_trying_again),
@@ -253,6 +277,21 @@ def test_an_armed_place_strikes_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(faults.FaultError, match="struck at here"):
         faults.point("here")
     faults.point("here")
+
+
+def test_every_place_that_only_parts_pass_has_its_road() -> None:
+    places = {name for name in points() if name.split(".")[0] in ("multipart", "part", "assembly")}
+
+    assert places == set(PARTS)
+
+
+def arrived_whole(scene: Scene, batch: str) -> list[str]:
+    """Return the hashes of what verify found in the batch."""
+    rows = scene.installation.rows(
+        "select sha256 from documents_document where batch_id = %s and stored_key <> '' order by 1",
+        batch,
+    )
+    return [row[0] for row in rows]
 
 
 def attempts_of(scene: Scene, batch: str) -> int:

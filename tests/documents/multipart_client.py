@@ -55,8 +55,7 @@ class PartsClient:
 
     def ask(self, **changes: Any) -> dict[str, Any]:
         """Register the document, again or for the first time; return its Upload."""
-        body = {"documents": [self.declared(**changes)]}
-        answer = self.api.post(f"/api/v1/batches/{self.batch.id}/uploads", body, format="json")
+        answer = self.post("uploads", self.declared(**changes))
         assert answer.status_code == 201, answer.content
         (upload,) = answer.json()["documents"]
         return dict(upload)
@@ -79,8 +78,12 @@ class PartsClient:
         return self.backend.send("PUT", part["url"], body, **part["headers"])
 
     def complete(self, **given: Any) -> Any:
-        body = {"documents": [{"id": str(self.document.id), **given}]}
-        return self.api.post(f"/api/v1/batches/{self.batch.id}/complete", body, format="json")
+        return self.post("complete", {"id": str(self.document.id), **given})
+
+    def post(self, action: str, document: dict[str, Any], **more: Any) -> Any:
+        """Call the API about one document of the batch."""
+        body = {"documents": [document], **more}
+        return self.api.post(f"/api/v1/batches/{self.batch.id}/{action}", body, format="json")
 
     @property
     def document(self) -> Document:

@@ -1,13 +1,14 @@
 """Large documents are sent in parts, resumed from anywhere, and never half there."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from documents import clock
+from documents import clock, faults
 from documents.errors import ObjectMissingError
 from documents.models import Batch, Disposal, Document, Workspace
 from documents.services import arrivals, deletion, disposal, multipart
@@ -15,8 +16,15 @@ from documents.states import Status
 from documents.storage import get_storage
 from documents.storage.interface import Multipart
 from tests.documents.multipart_client import STORES, PartsClient, configured
-from tests.documents.storage_backends import Backend
+from tests.documents.storage_backends import Backend, LocalBackend
 from tests.factories import make_batch, make_user
+
+PLACES = (
+    *("multipart.after_begin", "multipart.after_update"),
+    *("multipart.before_complete", "multipart.after_complete"),
+    *("part.before_copy", "part.before_mark", "part.after_mark"),
+    *("assembly.before_link", "assembly.after_link", "assembly.half_removed"),
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ENDED: dict[str, Callable[[PartsClient], object]] = {
@@ -319,10 +327,38 @@ def test_who_begins_while_it_is_cancelled_leaves_nothing(
     assert one.document.status == Status.CANCELLED
 
 
-def test_a_listed_document_begins_nothing(one: PartsClient) -> None:
-    body = {"documents": [one.declared()], "sign": False}
+@pytest.mark.parametrize("place", PLACES)
+def test_what_breaks_once_anywhere_is_gone_on_with(
+    api: APIClient,
+    batch: Batch,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+) -> None:
+    armed = tmp_path / place
+    armed.write_text("raise")
+    monkeypatch.setattr(faults, "_folder", str(tmp_path))
+    # Like a browser, which sees a 500 and tries again.
+    api.raise_request_exception = False
 
-    answer = one.api.post(f"/api/v1/batches/{one.batch.id}/uploads", body, format="json")
+    with configured(LocalBackend, settings) as backend:
+        one = PartsClient(api, batch, backend)
+        for _ in range(3):
+            answer = one.post("uploads", one.declared())
+            if answer.status_code == 201:
+                (upload,) = answer.json()["documents"]
+                one.send(upload["upload"]["multipart"])
+                if one.complete().status_code == 200:
+                    break
+
+        assert not armed.exists()
+        assert one.document.status == Status.UPLOADED
+        assert one.stored() == one.content
+
+
+def test_a_listed_document_begins_nothing(one: PartsClient) -> None:
+    answer = one.post("uploads", one.declared(), sign=False)
 
     assert answer.json()["documents"][0]["upload"] is None
     assert one.document.multipart is None
