@@ -17,7 +17,8 @@ new PerformanceObserver((list) => {
 """
 
 
-@dataclass(slots=True)
+# Without slots: the browser driver keeps its own notes on whose methods it calls.
+@dataclass
 class Watched:
     """One upload under observation, over all the tabs it takes.
 
