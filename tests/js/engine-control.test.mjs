@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { ApiError } from "../../static/js/api.js";
+import { GONE } from "../../static/js/upload/reading.js";
 import { FakeServer, Line, makeRun, manyDocuments, statesOf } from "./simulation.mjs";
 
 const HOUR = 3_600_000;
@@ -183,6 +184,19 @@ test("a document cancelled while it was being listed is cancelled at the server 
   assert.equal(server.documents.get("a").status, "cancelled");
 });
 
+test("a server that cannot be told of a cancelled document leaves a sentence", async () => {
+  const { engine, items, server, clock } = slowRun({ a: 10, b: 10 });
+  const running = engine.run();
+  await clock.run(running, () => items[0].state === "sending");
+  server.troubles.push(new ApiError({ status: 404, detail: "There is no such batch." }));
+
+  await clock.run(engine.cancel([items[0]]));
+  await clock.run(running);
+
+  assert.equal(items[0].state, "cancelled");
+  assert.match(items[0].error, /the server was not told: There is no such batch\.$/);
+});
+
 test("a cancelled document that is under way stops moving at once", async () => {
   const { engine, items, clock, line } = slowRun({ a: 10, b: 10 });
   const running = engine.run();
@@ -216,6 +230,22 @@ test("what failed is sent again by the same engine, also after its end", async (
   assert.deepEqual([items[0].error, items[0].next], [null, null]);
   // It was not hashed twice: nothing says that it changed.
   assert.equal(hashed.filter((path) => path === "a").length, 1);
+});
+
+test("what changed on the disk is hashed again when it is retried", async () => {
+  let isChanged = true;
+  const { engine, items, clock, line, hashed } = slowRun({ a: 10 }, { readable: async () => !isChanged });
+  line.before = async () => {
+    if (isChanged) throw new ApiError({ status: 0 });
+  };
+  await clock.run(engine.run());
+  assert.equal(items[0].error, GONE);
+
+  isChanged = false;
+  await clock.run(engine.retry());
+
+  assert.equal(items[0].state, "there");
+  assert.deepEqual(hashed, ["a", "a"]);
 });
 
 test("what failed may be retried while the others still go", async () => {

@@ -127,6 +127,21 @@ test("a call that was too many waits as long as the server says", async () => {
   assert.equal(items[0].state, "there");
 });
 
+test("a call that was too many holds the transfers too", async () => {
+  const { engine, items, server, clock, line } = makeRun(manyDocuments(200));
+  const running = engine.run();
+  await clock.run(running, () => server.count("sign") === 1 && line.puts.length > 5);
+  server.troubles.push(status(429, { retryAfterMs: 30_000 }));
+
+  await clock.run(running, () => engine.waitingFor?.kind === "rate_limit");
+  const heldAt = clock.at;
+  const { until } = engine.waitingFor;
+  await clock.run(running);
+
+  assert.deepEqual(line.puts.filter(({ at }) => at > heldAt && at < until), []);
+  assert.ok(items.every(({ state }) => state === "there"));
+});
+
 test("a server that is away is waited for, and the reason is there to be read", async () => {
   const { engine, items, server, clock } = makeRun({ a: 10 });
   server.troubles.push(...Array.from({ length: 30 }, () => status(503)));

@@ -199,6 +199,33 @@ test("the tab may be closed once the bytes are there, and the run ends with the 
   assert.deepEqual([engine.isMovingBytes, engine.isMoving], [false, false]);
 });
 
+test("the last ones are told at once, not at the next second", async () => {
+  const { engine, server, clock } = makeRun(manyDocuments(3));
+  const begun = clock.at;
+
+  await clock.run(engine.run());
+
+  assert.equal(server.count("complete"), 1);
+  assert.ok(clock.at - begun < 500, `${clock.at - begun} ms`);
+});
+
+test("of several large documents one goes along at a time, also when one fails", async () => {
+  const megabyte = 2 ** 20;
+  const sizes = manyDocuments(300, () => 500_000);
+  for (let n = 0; n < 3; n += 1) sizes[`big-${n}.pdf`] = (20 + n) * megabyte;
+  const { engine, clock, line } = makeRun(sizes, { hashMs: 0.1 });
+  line.before = async ({ path }) => {
+    if (path === "big-2.pdf") throw new ApiError({ status: 400 });
+  };
+
+  await clock.run(engine.run());
+
+  const order = line.puts.map(({ path }) => path);
+  const [first, second, third] = [2, 1, 0].map((n) => order.indexOf(`big-${n}.pdf`));
+  assert.ok(first < second && second < third && third < 200, String([first, second, third]));
+  assert.deepEqual([engine.counts.failed, engine.counts.there], [1, 302]);
+});
+
 test("what has ended keeps neither its bytes nor its URL", async () => {
   const { engine, items, clock } = makeRun(manyDocuments(30));
 

@@ -39,14 +39,12 @@ export class Engine {
     this.patience = new Patience({ gate: this.gate, now, wait, signal: () => this.#abort.signal });
     this.protocol = new ProtocolWatch({ onMost: (most) => width.limit(most), page: page.location });
     const { gate, ledger, patience } = this;
-    this.#cancelling = new Cancelling({
-      api, batch, patience, onFailed: (ids, error) => this.#notCancelled(ids, error),
-    });
+    this.#cancelling = new Cancelling({ api, batch, patience, ledger });
     this.#lines = new Lines({
       api, batch, patience, gate, ledger, now, wait, width, hash, put, hashesAtOnce,
       isReadable: readable, pace: this.#pace, sentCount: 0,
       onUpload: (upload) => this.protocol.use(upload.url ?? upload.multipart.parts[0]?.url),
-      onLate: (id) => this.#cancelling.tell([id]),
+      onLate: (item) => this.#cancelling.tell([item]),
       onEnd: () => this.#end(),
     });
   }
@@ -117,7 +115,7 @@ export class Engine {
       if (isFinal(item) || item.state === "sent" || item.paused) continue;
       this.ledger.change(item, { paused: true });
       this.#lines.sender.holdOne(item);
-      this.#lines.hashing.letGo(item);
+      this.#lines.signing.letGo(item);
     }
   }
 
@@ -135,13 +133,13 @@ export class Engine {
       await this.#cancelAll();
       return;
     }
-    const ids = [];
+    const known = [];
     for (const item of items) {
       const isUnderWay = item.state === "there" && UNDER_WAY.has(item.status);
       const isGivenUp = this.#lines.settle(item, "cancelled", { error: null });
-      if ((isGivenUp || isUnderWay) && item.id !== null) ids.push(item.id);
+      if ((isGivenUp || isUnderWay) && item.id !== null) known.push(item);
     }
-    if (ids.length > 0) await this.#cancelling.tell(ids);
+    if (known.length > 0) await this.#cancelling.tell(known);
   }
 
   // What could not be sent is sent again, and what failed at the server is tried there again.
@@ -205,14 +203,5 @@ export class Engine {
     this.release("user");
     this.release("offline");
     await this.patience.ask((options) => this.api.cancel(this.batch, options));
-  }
-
-  #notCancelled(ids, error) {
-    const untold = new Set(ids);
-    for (const item of this.items) {
-      if (!untold.has(item.id)) continue;
-      const sentence = `It is not sent any more, but the server was not told: ${error.message}`;
-      this.ledger.change(item, { error: sentence, next: null });
-    }
   }
 }

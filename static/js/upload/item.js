@@ -29,3 +29,12 @@ export function keyOfChanged({ path, sha256 }) {
 export function isFinal({ state }) {
   return FINAL.has(state);
 }
+
+// The server knows of it, or will under a key that is made up of its hash.
+export function isListed({ id, key, path }) {
+  return id !== null || key !== path;
+}
+
+export function isHashed({ sha256, isHashable }) {
+  return sha256 !== null || !isHashable;
+}

@@ -6,8 +6,8 @@
 import { nextStep } from "../api.js";
 import { Completing } from "./completing.js";
 import { Hashing } from "./hashing.js";
-import { HashingUnavailable } from "./hasher.js";
-import { isFinal, keyOfChanged } from "./item.js";
+import { hashItem } from "./hash-item.js";
+import { isFinal, isHashed, isListed, keyOfChanged } from "./item.js";
 import { isHeardOf } from "./item-status.js";
 import { Manifest } from "./manifest.js";
 import { storedBytes } from "./parts.js";
@@ -20,7 +20,7 @@ import { usableUntil } from "./upload-url.js";
 const NO_URL = { error: "The server gave no place to send it to.", next: nextStep("server") };
 
 export class Lines {
-  // Besides the edges: `onUpload(upload)` is told of each that was signed, `onLate(id)` of one
+  // Besides the edges: `onUpload(upload)` is told of each that was signed, `onLate(item)` of one
   // that was cancelled before the server had named it, `onEnd()` when nothing is left.
   constructor(given) {
     Object.assign(this, given);
@@ -78,7 +78,7 @@ export class Lines {
   settle(item, state, fields) {
     if (!this.ledger.settle(item, state, fields)) return false;
     this.sender.holdOne(item);
-    this.hashing.letGo(item);
+    this.signing.letGo(item);
     this.#noteEnd();
     return true;
   }
@@ -86,8 +86,8 @@ export class Lines {
   // The pace of the transfers, by which so many URLs are asked for as are about to be used.
   #load() {
     const { bytesPerSecond, documentsPerSecond } = this.pace;
-    const { waiting } = this.sender;
-    return { waiting, width: this.width.now, bytesPerSecond, documentsPerSecond };
+    const { waiting, waitingBytes } = this.sender;
+    return { waiting, waitingBytes, width: this.width.now, bytesPerSecond, documentsPerSecond };
   }
 
   #noteEnd() {
@@ -119,33 +119,23 @@ export class Lines {
   #late(item, document) {
     if (item.state !== "cancelled" || !document || item.id !== null) return;
     item.id = document.id;
-    this.onLate(item.id);
+    this.onLate(item);
   }
 
   async #hash(item) {
     this.ledger.change(item, { state: "checking" });
-    try {
-      item.sha256 = await this.hash(item.blob);
-    } catch (error) {
-      if (!(error instanceof HashingUnavailable) || item.key === null) {
-        const sentence = error instanceof HashingUnavailable ? error.message : GONE;
-        this.settle(item, "failed", { error: sentence, next: nextStep("invalid") });
-        return;
-      }
-      item.isHashable = false;
-    }
+    const error = await hashItem(item, this.hash);
+    if (error !== null) this.settle(item, "failed", { error, next: nextStep("invalid") });
     if (isFinal(item)) return;
     item.place = null;
-    item.key ??= keyOfChanged(item);
     this.#enterHashed(item);
   }
 
   #enterHashed(item) {
     this.ledger.change(item, { state: "registered" });
-    if (item.paused) return;
     const isSigned = item.upload && item.usableUntil > this.now();
     const line = isSigned ? this.sender : this.signing;
-    if (this.hashing.isLarge(item)) line.pushFirst(item);
+    if (this.signing.isAlong(item)) line.pushFirst(item);
     else line.push(item);
   }
 
@@ -191,7 +181,7 @@ export class Lines {
     this.sentCount += 1;
     this.#progress(item, item.size);
     this.ledger.change(item, { state: "sent", upload: null, error: null, next: null });
-    this.hashing.letGo(item);
+    this.signing.letGo(item);
     this.completing.push(item);
     this.#noteEnd();
   }
@@ -223,12 +213,4 @@ export class Lines {
   #refuse(item, { error, next, isWhole }) {
     this.settle(item, isWhole ? "failed" : "refused", { error, next });
   }
-}
-
-function isListed({ id, key, path }) {
-  return id !== null || key !== path;
-}
-
-function isHashed({ sha256, isHashable }) {
-  return sha256 !== null || !isHashable;
 }

@@ -8,6 +8,7 @@ const BROWSER_HEADERS = new Set(["content-length", "host", "connection"]);
 
 export function put({ method = "PUT", url, headers = {} }, blob, { onProgress, signal }) {
   return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
     const xhr = new XMLHttpRequest();
     const stop = () => xhr.abort();
     let stalled = setTimeout(stop, STALL_MS);

@@ -9,6 +9,7 @@ export { HELD };
 
 export class Sender {
   #queue = new Queue();
+  #waitingBytes = 0;
   #active = new Map();
   #resting = new Map();
 
@@ -24,6 +25,11 @@ export class Sender {
     return this.#queue.length;
   }
 
+  // The bytes of those.
+  get waitingBytes() {
+    return this.#waitingBytes;
+  }
+
   get active() {
     return this.#active.size;
   }
@@ -37,18 +43,21 @@ export class Sender {
   push(item) {
     item.place = "send";
     this.#queue.push(item);
+    this.#waitingBytes += item.size;
     this.pump();
   }
 
   pushFirst(item) {
     item.place = "send";
     this.#queue.pushFirst(item);
+    this.#waitingBytes += item.size;
     this.pump();
   }
 
   pump() {
     while (this.gate.isOpen && this.#active.size < this.width.now && this.#queue.length > 0) {
       const item = this.#queue.shift();
+      this.#waitingBytes -= item.size;
       item.place = null;
       if (item.state !== "registered" || item.paused) continue;
       if (item.usableUntil <= this.now()) this.onStale(item);

@@ -1,7 +1,12 @@
 // Asks for URLs just in time: they live a few minutes, so only for what goes next.
+//
+// What was hashed first goes first, which is the smallest. One of the largest goes along at any
+// time and passes the others, so that it is not what everybody waits for in the end.
 
+import { LARGE_BYTES } from "./hashing.js";
 import { Queue } from "./queue.js";
 import { WINDOW } from "./registrar.js";
+import { SizeOrder } from "./size-order.js";
 
 const FIRST = 24;
 // What goes within this long is signed at one call.
@@ -16,21 +21,24 @@ const GATHER_MS = 300;
 
 export class Signing {
   #ready = new Queue();
+  #large = new SizeOrder();
+  #along = null;
   #urgent = new Map();
   #isBusy = false;
   #isGathering = false;
   #isGathered = false;
   #calls = 0;
 
-  // `sign(items)` asks and hands each on. `load()` gives {waiting, width, documentsPerSecond,
-  // bytesPerSecond} of the transfers; `isDone()` says that no more become ready soon.
+  // `sign(items)` asks and hands each on. `load()` gives {waiting, waitingBytes, width,
+  // documentsPerSecond, bytesPerSecond} of the transfers; `isDone()` says that no more become ready soon.
   constructor({ sign, gate, load, isDone, wait }) {
     Object.assign(this, { sign, gate, load, isDone, wait });
   }
 
   push(item) {
     item.place = "sign";
-    this.#ready.push(item);
+    if (item.size >= LARGE_BYTES) this.#large.insert(item);
+    else this.#ready.push(item);
     this.pump();
   }
 
@@ -58,6 +66,18 @@ export class Signing {
     });
   }
 
+  // It is the large one that passes the others.
+  isAlong(item) {
+    return item === this.#along;
+  }
+
+  // Its bytes are sent, or it ended or was paused: another large one may go along.
+  letGo(item) {
+    if (item !== this.#along) return;
+    this.#along = null;
+    this.pump();
+  }
+
   pump() {
     if (this.#isBusy || !this.gate.isOpen) return;
     if (this.#urgent.size === 0 && !this.#isTime()) return;
@@ -66,8 +86,10 @@ export class Signing {
 
   #isTime() {
     const load = this.load();
-    if (this.#ready.length === 0 || load.waiting > this.#low(load)) return false;
-    const isWorth = this.#ready.length >= this.#most(load) || this.isDone() || this.#isGathered;
+    const ready = this.#ready.length + this.#large.length;
+    if (ready === 0) return false;
+    if (isFull(load)) return this.#isLargeDue();
+    const isWorth = ready >= this.#most(load) || this.isDone() || this.#isGathered;
     if (!isWorth) this.#gather();
     return isWorth;
   }
@@ -101,18 +123,15 @@ export class Signing {
   // Fills the window up with what goes next.
   #take(items) {
     const load = this.load();
-    if (load.waiting > this.#low(load)) return;
-    const most = this.#most(load);
+    if (isFull(load) && !this.#isLargeDue()) return;
+    const most = isFull(load) ? items.length + 1 : this.#most(load);
     const mostBytes = (load.bytesPerSecond ?? UNKNOWN_PACE) * AHEAD_SECONDS;
-    let bytes = 0;
+    let bytes = load.waitingBytes;
     let ahead = load.waiting;
-    while (items.length < most && this.#ready.length > 0) {
+    while (items.length < most && this.#ready.length + this.#large.length > 0) {
       if (bytes > mostBytes && ahead >= load.width) return;
-      const item = this.#ready.shift();
-      if (item.paused || item.state !== "registered") {
-        item.place = null;
-        continue;
-      }
+      const item = this.#next();
+      if (item === null) continue;
       item.place = "signing";
       items.push(item);
       bytes += item.size;
@@ -120,12 +139,32 @@ export class Signing {
     }
   }
 
+  #isLargeDue() {
+    return this.#along === null && this.#large.length > 0;
+  }
+
+  // The next in line, or null when it was paused or ended meanwhile.
+  #next() {
+    const isAlong = this.#isLargeDue();
+    const isLarge = isAlong || this.#ready.length === 0;
+    const item = isLarge ? this.#large.takeLargest() : this.#ready.shift();
+    if (item.paused || item.state !== "registered") {
+      item.place = null;
+      return null;
+    }
+    if (isAlong) this.#along = item;
+    return item;
+  }
+
   #most({ width, documentsPerSecond }) {
     const soon = documentsPerSecond === null ? FIRST : documentsPerSecond * AHEAD_SECONDS;
     return Math.ceil(Math.min(WINDOW, Math.max(soon, 2 * width)));
   }
+}
 
-  #low({ width, documentsPerSecond }) {
-    return Math.min(MOST_LOW, Math.max(width, (documentsPerSecond ?? 0) * LOW_SECONDS));
-  }
+// What is signed lasts a few seconds, by number or by bytes.
+function isFull({ waiting, waitingBytes, width, documentsPerSecond, bytesPerSecond }) {
+  const low = Math.max(width, (documentsPerSecond ?? 0) * LOW_SECONDS);
+  if (waiting > Math.min(MOST_LOW, low)) return true;
+  return waiting >= width && waitingBytes > (bytesPerSecond ?? UNKNOWN_PACE) * LOW_SECONDS;
 }

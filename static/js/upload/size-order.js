@@ -15,9 +15,21 @@ export class SizeOrder {
 
   // Sorts once for all of them: add many at a time.
   add(items) {
-    const all = this.#items.slice(this.#head).concat(items);
+    // Turned round, so that of equal ones the first is popped first.
+    const all = this.#items.slice(this.#head).concat([...items].reverse());
     this.#items = all.sort((one, other) => other.size - one.size);
     this.#head = 0;
+  }
+
+  insert(item) {
+    let low = this.#head;
+    let high = this.#items.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#items[middle].size >= item.size) low = middle + 1;
+      else high = middle;
+    }
+    this.#items.splice(low, 0, item);
   }
 
   takeSmallest() {
