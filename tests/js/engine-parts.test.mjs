@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { ApiError } from "../../static/js/api.js";
+import { storedBytes } from "../../static/js/upload/parts.js";
 import { FakeServer, Line, makeRun, statesOf } from "./simulation.mjs";
 
 // Documents above 32 bytes go in parts of 16.
@@ -104,6 +105,12 @@ test("a pause loses at most the part that was in flight", async () => {
 
   assert.equal(items[0].state, "there");
   assert.deepEqual(numbers(line), [1, 2, 3, 3, 4, 5]);
+});
+
+test("the last part is shorter, also when it is there before others", () => {
+  const upload = { multipart: { part_size: 16, parts: [], done: [1, 5] } };
+  assert.equal(storedBytes(upload, 70), 22);
+  assert.equal(storedBytes({ url: "one" }, 70), 0);
 });
 
 test("a killed tab moves at most one part twice when the same is dropped again", async () => {

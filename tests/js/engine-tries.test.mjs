@@ -257,4 +257,5 @@ test("another browser's guess of the type is no other document", async () => {
   assert.equal(items[0].state, "there");
   assert.equal(server.documents.size, 1);
   assert.equal(line.puts.length, 0);
+  assert.deepEqual(engine.manifest, { done: 1, total: 1 });
 });

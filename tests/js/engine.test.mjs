@@ -32,6 +32,23 @@ test("every path is listed before anything is hashed, signed or sent", async () 
   await clock.run(running);
 });
 
+test("the hash is told once it is known, and the type only at first", async () => {
+  const { engine, server, clock } = makeRun({ "a.txt": 10 });
+  const said = [];
+  const register = server.register.bind(server);
+  server.register = async (batch, declarations, options) => {
+    said.push([options.sign, ...Object.keys(declarations[0])]);
+    return register(batch, declarations, options);
+  };
+
+  await clock.run(engine.run());
+
+  assert.deepEqual(said, [
+    [false, "client_key", "path", "size", "content_type"],
+    [true, "client_key", "path", "size", "sha256"],
+  ]);
+});
+
 test("first bytes move while the rest is still being hashed", async () => {
   const { engine, items, clock, hashed, line } = makeRun(manyDocuments(300), { hashMs: 100 });
 
