@@ -4,6 +4,8 @@ import fcntl
 import os
 import random
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,12 +19,34 @@ from documents.storage.incomplete import IncompleteObject
 from documents.storage.interface import Multipart
 from documents.storage.local import LocalStorage
 from tests.documents.storage_backends import BODY, PDF, LocalBackend, read, read_url, upload
+from tests.test_architecture import ROOT
 
 KEY = "incoming/document/nonce"
 PART_BYTES = 3_000_000
 CONTENT = random.Random(2).randbytes(2 * PART_BYTES + 5)
 OTHER = bytes(PART_BYTES)
 STORING = ("part.before_copy", "part.before_mark", "part.after_mark")
+# Another process, because a fork of one with threads may stand still.
+KILLED = f"""
+import sys
+from pathlib import Path
+from documents.storage import signing
+from documents.storage.interface import Multipart
+from documents.storage.local import LocalStorage
+
+root, upload_id, work, number = Path(sys.argv[1]), *sys.argv[2:4], int(sys.argv[4])
+storage = LocalStorage(root)
+begun = Multipart("{KEY}", upload_id, {len(CONTENT)}, {PART_BYTES})
+if work == "store":
+    received = storage.begin()
+    received.write(sys.stdin.buffer.read())
+    place = (number, begun.offset(number), begun.length(number))
+    storage.store_part(signing.PartGrant(begun.key, 2**31, begun.id, *place), received)
+elif work == "complete":
+    storage.complete_multipart(begun, storage.list_parts(begun))
+else:
+    storage.abort_multipart(begun)
+"""
 COMPLETING = ("assembly.before_link", "assembly.after_link", "assembly.half_removed")
 
 
@@ -43,23 +67,22 @@ def begun(storage: LocalStorage) -> Multipart:
 
 
 @pytest.fixture
-def killed_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Do something in a process that is killed at a place of the source."""
+def killed_at(tmp_path: Path, storage: LocalStorage, begun: Multipart) -> Callable[..., None]:
+    """Do something to the upload in a process that is killed at a place of the source."""
     folder = tmp_path / "faults"
     folder.mkdir()
 
-    def do(place: str, work: Callable[[], object]) -> None:
+    def do(place: str, work: str, number: int = 0, content: bytes = b"") -> None:
         (folder / place).write_text("kill9")
-        pid = os.fork()
-        if pid == 0:
-            faults._folder = str(folder)
-            try:
-                work()
-            finally:
-                os._exit(1)
-        _, status = os.waitpid(pid, 0)
-        assert os.WIFSIGNALED(status), f"It never came to {place}."
-        assert os.WTERMSIG(status) == signal.SIGKILL
+        done = subprocess.run(
+            [sys.executable, "-c", KILLED, str(storage.root), begun.id, work, str(number)],
+            cwd=ROOT,
+            env={**os.environ, faults.FOLDER_VARIABLE: str(folder)},
+            input=content,
+            capture_output=True,
+            timeout=60,
+        )
+        assert done.returncode == -signal.SIGKILL, (place, done.stderr.decode())
 
     return do
 
@@ -75,9 +98,12 @@ def received(storage: LocalStorage, content: bytes) -> IncompleteObject:
     return incomplete
 
 
+def part_of(begun: Multipart, number: int) -> bytes:
+    return CONTENT[begun.offset(number) :][: begun.length(number)]
+
+
 def store(storage: LocalStorage, begun: Multipart, number: int, content: bytes = b"") -> None:
-    body = content or CONTENT[begun.offset(number) :][: begun.length(number)]
-    incomplete = received(storage, body)
+    incomplete = received(storage, content or part_of(begun, number))
     try:
         storage.store_part(grant_for(begun, number), incomplete)
     finally:
@@ -105,7 +131,7 @@ def uploads(storage: LocalStorage) -> list[Path]:
 def test_a_kill_leaves_the_part_or_nothing(
     storage: LocalStorage, begun: Multipart, killed_at: Callable[..., None], place: str
 ) -> None:
-    killed_at(place, lambda: store(storage, begun, 1))
+    killed_at(place, "store", 1, part_of(begun, 1))
 
     assert numbers(storage, begun) == ([1] if place == "part.after_mark" else [])
     store_all(storage, begun)
@@ -119,7 +145,7 @@ def test_a_kill_while_a_part_is_replaced_never_leaves_a_mixture(
 ) -> None:
     store_all(storage, begun)
 
-    killed_at(place, lambda: store(storage, begun, 1, OTHER))
+    killed_at(place, "store", 1, OTHER)
 
     assert numbers(storage, begun) == ([1, 2, 3] if place == "part.after_mark" else [2, 3])
     store(storage, begun, 1)
@@ -134,7 +160,7 @@ def test_completing_again_after_a_kill_succeeds(
     store_all(storage, begun)
     parts = storage.list_parts(begun)
 
-    killed_at(place, lambda: storage.complete_multipart(begun, parts))
+    killed_at(place, "complete")
     storage.complete_multipart(begun, parts)
 
     assert read(storage, KEY) == CONTENT
@@ -147,7 +173,7 @@ def test_no_part_is_taken_once_completing_has_begun(
 ) -> None:
     store_all(storage, begun)
     parts = storage.list_parts(begun)
-    killed_at(place, lambda: storage.complete_multipart(begun, parts))
+    killed_at(place, "complete")
 
     with pytest.raises(AlreadyStoredError):
         store(storage, begun, 1, OTHER)
@@ -163,7 +189,7 @@ def test_what_a_killed_abort_left_is_swept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     store(storage, begun, 1)
-    killed_at("assembly.half_removed", lambda: storage.abort_multipart(begun))
+    killed_at("assembly.half_removed", "abort")
 
     with pytest.raises(ObjectMissingError):
         storage.list_parts(begun)
@@ -183,8 +209,7 @@ def test_an_idle_upload_is_swept_and_a_published_object_is_not(
 ) -> None:
     storage.begin_multipart(f"{KEY}x", size=9, part_size=9, content_type=PDF)
     store_all(storage, begun)
-    parts = storage.list_parts(begun)
-    killed_at("assembly.after_link", lambda: storage.complete_multipart(begun, parts))
+    killed_at("assembly.after_link", "complete")
     monkeypatch.setattr(local, "MAX_URL_SECONDS", -60)
 
     assert storage.sweep() == 2
@@ -219,7 +244,7 @@ def test_the_same_part_again_is_no_work(
     store(storage, begun, 1)
 
     # It passes the place after all work, and none before.
-    killed_at("part.after_mark", lambda: store(storage, begun, 1))
+    killed_at("part.after_mark", "store", 1, part_of(begun, 1))
 
     assert numbers(storage, begun) == [1]
 
