@@ -96,7 +96,8 @@ def _size(chance: random.Random, at: int, n: int, largest: int) -> int:
 
 def _write(place: Path, at: int, size: int, root: Path, chance: random.Random) -> Made:
     word = f"{chance.choice(WORDS)}{chance.randrange(16**8):08x}"
-    text = f"Record {at} of {place.name}: {' '.join(chance.choices(WORDS, k=12))} {word}."
+    # The word comes first: what runs over the edge of the page is not read.
+    text = f"{word} is record {at} of {place.name}: {' '.join(chance.choices(WORDS, k=5))}."
     target = place / f"record-{at:05}.pdf"
     target.write_bytes(pdf_of(text, size, chance.randbytes(size)))
     return Made(str(target.relative_to(root.parent)), target.stat().st_size, word)

@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -91,8 +92,9 @@ def test_a_second_drop_sends_what_the_first_left(
         shelf = folder(place, trial)
         with place.tab(shelf.watched) as page:
             started = time.monotonic()
+            shelf.watched.hold_after(int(0.3 * len(shelf.made)))
             drop(page, shelf.root)
-            shelf.wait_sent(0.3, page)
+            shelf.wait_sent(0.29, page)
             shelf.watched.leave()
 
         with place.tab(shelf.watched) as page:
@@ -195,8 +197,10 @@ def test_a_large_document_goes_on_where_it_stopped(
         shelf = Drop(place, root, [write_large(root, size, seed=trial.seed)])
         with place.tab(shelf.watched) as page:
             started = time.monotonic()
+            enough = math.ceil(0.6 * n_parts)
+            shelf.watched.hold_after(enough)
             drop(page, root)
-            shelf.wait(lambda: shelf.watched.n_stored >= 0.6 * n_parts, "60 % are there", page)  # noqa: B023
+            shelf.wait(partial(shelf.watched.has_stored, enough), "60 % are there", page)
             shelf.watched.leave()
 
         with place.tab(shelf.watched) as page:

@@ -1,11 +1,15 @@
 """What a page does while thousands of documents go through it: bytes, memory, pauses."""
 
+import itertools
+import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
-from playwright.sync_api import CDPSession, Page, Request, Response
+from django.core.signing import b64_decode
+from playwright.sync_api import CDPSession, Page, Request, Response, Route
 
 PUT_PATH = re.compile(r"/incoming/")
 # Buffered, so that what happened before the observer is told as well.
@@ -44,6 +48,17 @@ class Watched:
         self._session = page.context.new_cdp_session(page)
         self._session.send("Performance.enable")
 
+    def hold_after(self, n: int) -> None:
+        """Let `n` transfers of the tab through and keep the rest waiting for ever."""
+        assert self._page is not None
+        seen = itertools.count(1)
+
+        def handle(route: Route) -> None:
+            if route.request.method != "PUT" or next(seen) <= n:
+                route.continue_()
+
+        self._page.route(PUT_PATH, handle)
+
     def leave(self) -> None:
         """Remember what is known of a tab that is about to be closed."""
         self._longest_ms = self.longest_pause_ms
@@ -62,10 +77,9 @@ class Watched:
         longest = self._page.evaluate("Math.max(0, ...window.__pauses)")
         return max(self._longest_ms, float(longest))
 
-    @property
-    def n_stored(self) -> int:
-        """How many objects or parts were accepted."""
-        return self.stored.total()
+    def has_stored(self, n: int) -> bool:
+        """Tell whether so many objects or parts were accepted."""
+        return self.stored.total() >= n
 
     def sent_twice(self) -> dict[str, int]:
         """Return the objects that were accepted more than once, which is a waste of bytes."""
@@ -91,7 +105,11 @@ class Watched:
 
 def _object_of(url: str) -> str:
     """Return which document's bytes, and which part of them, a signed URL takes."""
-    path, _, query = url.partition("?")
-    document = path.rpartition("/incoming/")[2].partition("/")[0]
-    part = re.search(r"(?:^|[&?])(?:partNumber|part)=(\d+)", query)
-    return f"{document}/{part.group(1) if part else 1}"
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    document = parts.path.rpartition("/incoming/")[2].partition("/")[0]
+    number = query.get("partNumber")
+    if "t" in query:
+        # The local store has it in the token, which is signed and not secret.
+        number = json.loads(b64_decode(query["t"].partition(":")[0].encode())).get("number")
+    return f"{document}/{number or 1}"
