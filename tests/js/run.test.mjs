@@ -89,7 +89,7 @@ test("what was seen leaving was sent, the rest was here already", () => {
 
 test("only the end of a phase has a sentence of its own", () => {
   assert.match(turnSentence("listing", engine()), /^All 5,000 documents listed/);
-  assert.match(turnSentence("sending", engine({ isMovingBytes: false }, { sent: 1 })), /close this tab/);
+  assert.match(turnSentence("sending", engine({ isMovingBytes: false }, { sent: 1 })), /^All bytes are here/);
   assert.equal(turnSentence(null, engine()), null);
   assert.equal(phaseOf(engine({ isMovingBytes: false })), "finishing");
 });
@@ -151,7 +151,7 @@ test("the ends of phases are read out once each, and the page follows", (context
   view.changed(new Set(items));
   context.mock.timers.tick(1500);
 
-  assert.equal(part("closable").hidden, false);
+  assert.equal(part("closable").hidden, true);
   assert.deepEqual(sent, []);
 
   for (const item of items) item.state = "there";
@@ -162,10 +162,11 @@ test("the ends of phases are read out once each, and the page follows", (context
   assert.deepEqual(region.told, [
     "10 of 5,000 documents listed.",
     "All 5,000 documents listed. Their bytes are on the way.",
-    "All bytes are here. You can close this tab.",
+    "All bytes are here.",
     "5,000 sent. You can close this tab.",
   ]);
   assert.deepEqual(sent, ["all sent"]);
+  assert.equal(part("closable").hidden, false);
   assert.equal(part("controls").hidden, true);
 });
 

@@ -78,7 +78,7 @@ export function turnSentence(from, engine) {
   if (from === "listing" && to === "sending") {
     return `All ${plural(engine.manifest.total, "document")} listed. Their bytes are on the way.`;
   }
-  if (to === "finishing" && canClose(engine)) return "All bytes are here. You can close this tab.";
+  if (to === "finishing" && engine.counts.sent > 0) return "All bytes are here.";
   return null;
 }
 
