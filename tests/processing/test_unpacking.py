@@ -305,15 +305,15 @@ def test_cancelling_the_archive_stops_it(
     document = dropped(batch, samples.zipped(TWO))
     lease = claim_extract(document)
     held = Held(lease)
-    register = uploads.register
+    enlist = uploads.enlist
 
-    def register_and_lose(*arguments: Any) -> Any:
-        answer = register(*arguments)
+    def enlist_and_lose(*arguments: Any) -> Any:
+        answer = enlist(*arguments)
         batches.cancel(Document.objects.filter(id=document.id), user)
         held.lose(LeaseLostError("The document was cancelled."))
         return answer
 
-    monkeypatch.setattr(uploads, "register", register_and_lose)
+    monkeypatch.setattr(uploads, "enlist", enlist_and_lose)
 
     ((_, result),) = list(get_stage(StageName.EXTRACT).run([held]))
 
