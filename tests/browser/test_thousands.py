@@ -30,6 +30,11 @@ BAD_LINE = {"unavailable": 0.04, "expired": 0.02, "reset": 0.02, "reset_request"
 FEW_CALLS = {"UPLOAD_CALLS_BURST": "2", "UPLOAD_CALLS_PER_SECOND": "0.3"}
 OFFLINE_SECONDS = 20
 PART_BYTES = 16 * 1024**2
+ON_EACH_STORE = {
+    "test_everything_that_is_dropped_is_found",
+    "test_a_bad_line_costs_time_and_nothing_else",
+    "test_a_large_document_goes_on_where_it_stopped",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,17 @@ class Size:
 SIZES = {"few": Size(60, 12, 256 * 1024), "full": Size(2_000, 120, LARGEST)}
 
 
-@pytest.fixture(scope="module", params=STORES)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Try everything on each store; with few trials the S3 store has those that depend on it."""
+    is_full = metafunc.config.getoption("--chaos") == "full"
+    stores = STORES if is_full or metafunc.function.__name__ in ON_EACH_STORE else STORES[:1]
+    if "place" in metafunc.fixturenames:
+        metafunc.parametrize("place", stores, indirect=True)
+    elif "store" in metafunc.fixturenames:
+        metafunc.parametrize("store", stores)
+
+
+@pytest.fixture(scope="module")
 def place(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[Place]:
     """One Sluice for the tests of a store, reached through a proxy that can be told to fail."""
     with place_on(request.param, chromium) as made:
@@ -139,7 +154,6 @@ def test_a_line_that_was_down_is_gone_on_with(
             shelf.settle(trial, started)
 
 
-@pytest.mark.parametrize("store", STORES)
 @pytest.mark.promise("U1", PROMISE, fault="calls limited: 429 with Retry-After", trials=(1, 1))
 def test_a_server_that_asks_to_slow_down_is_obeyed(
     trials: Trials,
