@@ -117,7 +117,12 @@ class Road:
 
 
 def by_failing(scene: Scene, oracle: Oracle) -> None:
-    scene.installation.arm("extract.before_read", "raise")
+    """Fail two documents: the first failure may be broken off before it is written."""
+    for at in range(2):
+        known = scene.installation.arm("extract.before_read", "raise")
+        content = f"Failing {at} beside {oracle.drop.batch}".encode()
+        scene.drop_documents("Failing", {f"failing-{at}.txt": content})
+        scene.installation.wait_struck("extract.before_read", known=known)
 
 
 def by_dying(scene: Scene, oracle: Oracle) -> None:
