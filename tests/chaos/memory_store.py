@@ -6,9 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
 from urllib.parse import unquote
 
-OBJECTS: dict[str, bytes] = {}
+OBJECTS: dict[str, "Stored"] = {}
+
+
+class Stored(NamedTuple):
+    """An object, and when it came: S3 says so each time it is asked, to the second."""
+
+    body: bytes
+    modified: str
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -17,17 +25,18 @@ class _Handler(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         source = self.headers.get("x-amz-copy-source")
-        OBJECTS[self._path] = body if source is None else OBJECTS[f"/{unquote(source)}"]
-        tag = _tag(OBJECTS[self._path])
-        copied = f"<CopyObjectResult><ETag>{tag}</ETag></CopyObjectResult>".encode()
-        self._reply(200, b"" if source is None else copied, tag)
+        if source is not None:
+            body = OBJECTS[f"/{unquote(source)}"].body
+        OBJECTS[self._path] = Stored(body, formatdate(usegmt=True))
+        copied = f"<CopyObjectResult><ETag>{_tag(body)}</ETag></CopyObjectResult>".encode()
+        self._reply(200, b"" if source is None else copied, _tag(body))
 
     def do_GET(self) -> None:
-        body = OBJECTS.get(self._path)
-        if body is None:
+        found = OBJECTS.get(self._path)
+        if found is None:
             self._reply(404, b"<Error><Code>NoSuchKey</Code></Error>", "")
         else:
-            self._reply(200, body, _tag(body))
+            self._reply(200, found.body, _tag(found.body), found.modified)
 
     def do_HEAD(self) -> None:
         self.do_GET()
@@ -43,10 +52,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _path(self) -> str:
         return self.path.partition("?")[0]
 
-    def _reply(self, status: int, body: bytes, tag: str) -> None:
+    def _reply(self, status: int, body: bytes, tag: str, modified: str = "") -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("Last-Modified", formatdate(usegmt=True))
+        if modified:
+            self.send_header("Last-Modified", modified)
         self.send_header("ETag", tag)
         self.end_headers()
         if self.command != "HEAD":
