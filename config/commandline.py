@@ -23,10 +23,11 @@ def main(arguments: list[str]) -> None:
 def _unreachable(error: Exception) -> str | None:
     """Return a sentence if the database cannot be reached, None for every other error."""
     from django.conf import settings
-    from django.db import OperationalError, connection
 
-    is_open = connection.connection is not None and not connection.connection.closed
-    if not isinstance(error, OperationalError) or is_open:
+    from documents.outages import is_database_away
+
+    # A deadlock is no absence: whether a connection is open says nothing, commands close theirs.
+    if not is_database_away(error):
         return None
     from config.local_services import urls
 

@@ -5,11 +5,14 @@ import sys
 from io import StringIO
 from pathlib import Path
 
+import psycopg
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 from pytest_django import Settings
 
+from config import commandline
 from config.local_services import urls
 from documents.models import ApiToken, Batch, Document, Membership, Workspace
 from documents.services import batches
@@ -159,6 +162,13 @@ def test_command_without_a_running_sluice_ends_with_one_sentence(home: Path) -> 
 
     assert done.returncode == 1
     assert done.stderr == "Sluice is not running: start it with `make run`.\n"
+
+
+def test_a_deadlock_is_not_told_as_a_database_that_is_away() -> None:
+    deadlock = OperationalError("deadlock detected")
+    deadlock.__cause__ = psycopg.errors.DeadlockDetected()
+
+    assert commandline._unreachable(deadlock) is None
 
 
 def test_command_names_a_database_that_cannot_be_reached(home: Path) -> None:
