@@ -8,25 +8,30 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import numpy as np
-from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import QuerySet
 
 from documents import events
 from documents.models import Batch, Document, Event, Membership, Stream, Workspace
-from documents.services import disposal
+from documents.services import batches, disposal
 from documents.services.tokens import create_token
 from documents.services.uploads import MAX_WINDOW
+from processing import outcome
 from processing.benchmarks.caller import Caller, CallError
 from processing.benchmarks.upload_server import served
+from processing.models import Worker
 
 T = TypeVar("T")
 NAME = "Upload bench"
 # What is measured is the work, and not the limits on it.
 UNLIMITED = {"upload_calls_burst": 10**6, "upload_calls_per_second": 10.0**6}
 DROPPED_BYTES = 2_000
+# For each batch, from when the one before it is done.
+SETTLE_SECONDS = 1_800
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +66,25 @@ class Measured:
 
 
 def measure(load: Load) -> Measured:
-    """Run all three parts once; nothing of it stays."""
-    with _uploaders(load.uploaders) as tokens:
-        with served(0) as url:
-            presigns = _time_presigns(url, tokens[0], load.calls)
-            drop, seconds = _timed(_drop_at_once, url, tokens, load.documents)
+    """Run all three parts once and wait for the workers; nothing of it stays."""
+    with _uploaders(load.uploaders) as (group, tokens):
         with served(load.stat_seconds) as url:
             completes = _time_completes(url, tokens[0], load.completes)
+        _settle(group)
+        with served(0) as url:
+            presigns = _time_presigns(url, tokens[0], load.calls)
+            started = time.perf_counter()
+            drop, seconds = _timed(_drop_at_once, url, tokens, load.documents)
+            _settle(group)
+            settled = time.perf_counter() - started
+            searchable = _searchable(group)
     figures = {
         **_spread("presign 500", presigns),
         **_spread("complete 1", completes),
         "drop seconds": seconds,
         "drop acknowledged": drop.acknowledged,
+        "all searchable": searchable,
+        "all searchable after seconds": settled,
         "drop errors": len(drop.errors),
         "drop put off": drop.put_off,
         "drop connections lost": drop.lost,
@@ -170,34 +182,60 @@ def _spread(name: str, seconds: Sequence[float]) -> dict[str, float]:
     return {f"{name} p50 ms": p50, f"{name} p95 ms": p95, f"{name} max ms": most}
 
 
+def _settle(group: str) -> None:
+    """Wait until the workers have done all that was acknowledged, if there are any."""
+    if not outcome.is_alive(Worker.Kind.WORKER):
+        return
+    for batch_id in _batches(group):
+        if not outcome.wait(batch_id, SETTLE_SECONDS, lambda _: None):
+            raise CallError(f"Work on the bench's documents is not done in {SETTLE_SECONDS} s.")
+
+
+def _searchable(group: str) -> int:
+    found = Document.objects.filter(workspace__name__startswith=f"{group}-")
+    return found.filter(status__in=outcome.FOUND).count()
+
+
+def _batches(group: str) -> list[UUID]:
+    found = Batch.objects.filter(workspace__name__startswith=f"{group}-")
+    return list(found.values_list("id", flat=True))
+
+
 @contextmanager
-def _uploaders(n: int) -> Iterator[list[str]]:
-    """Yield the tokens of `n` people, each in a workspace of their own; all of it goes."""
+def _uploaders(n: int) -> Iterator[tuple[str, list[str]]]:
+    """Yield a name and the tokens of `n` people, each in a workspace of their own; all goes."""
     group = f"bench-{uuid4().hex[:8]}"
     try:
         with transaction.atomic():
             tokens = [_uploader(f"{group}-{at}") for at in range(n)]
-        yield tokens
+        yield group, tokens
     finally:
+        # Who is deleted under the hands of a worker may be in a deadlock with it.
+        for user in _users(group):
+            for batch in Batch.objects.filter(created_by=user):
+                batches.cancel_batch(batch, user)
         _remove(group)
 
 
 def _uploader(username: str) -> str:
-    user = get_user_model().objects.create(username=username)
+    user = User.objects.create(username=username)
     workspace = Workspace.objects.create(name=username, **UNLIMITED)
     Membership.objects.create(user=user, workspace=workspace, role=Membership.Role.OWNER)
     return create_token(user, NAME)
 
 
+def _users(group: str) -> QuerySet[User]:
+    return User.objects.filter(username__startswith=f"{group}-")
+
+
 def _remove(group: str) -> None:
     workspaces = Workspace.objects.filter(name__startswith=f"{group}-")
-    ids = Batch.objects.filter(workspace__in=workspaces).values_list("id", flat=True)
-    streams = [events.batch_stream(batch_id) for batch_id in ids]
+    streams = [events.batch_stream(batch_id) for batch_id in _batches(group)]
     with transaction.atomic():
         sent = Document.objects.filter(workspace__in=workspaces, uploaded_at__isnull=False)
         disposal.dispose(key for document in sent for key in disposal.keys_of(document))
         workspaces.delete()
-    get_user_model().objects.filter(username__startswith=f"{group}-").delete()
+    _users(group).delete()
     # After the documents: the conductor may have numbered what was still to come.
     Event.objects.filter(stream__in=streams).delete()
     Stream.objects.filter(name__in=streams).delete()
