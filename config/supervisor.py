@@ -86,6 +86,9 @@ class Supervisor:
                 self._start()
                 self._watch()
             except StartError as error:
+                # A signal to the whole group also reaches a child that has no session yet.
+                if self._stop_requests:
+                    return 0
                 say(f"\n{error}", error=True)
                 return 1
             except Interrupted:

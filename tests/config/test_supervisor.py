@@ -11,6 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from config import supervisor
+from config.start_error import StartError
+from config.supervisor import Plan, Supervisor
 from tests.stack import STOP_SECONDS, Stack, wait_until
 
 pytestmark = pytest.mark.stack
@@ -90,6 +93,21 @@ def test_stop_signal_while_it_starts_leaves_no_process(second: Stack) -> None:
     assert second.wait_end(STOP_SECONDS) == 0
     assert alive(started) == set()
     assert second.survivors() == []
+
+
+def test_what_does_not_start_because_all_is_told_to_end_is_no_error(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A child that was just forked is still in the group that a terminal signals."""
+
+    def ended_with_all(host: str, port: int) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        raise StartError("The demo account was not made.")
+
+    monkeypatch.setattr(supervisor, "refuse_used_port", ended_with_all)
+    plan = Plan(home, "127.0.0.1", 0, 1, 1, "", "", minimum_pgvector=(0,))
+
+    assert Supervisor(plan).run() == 0
 
 
 def test_interrupted_make_ends_what_it_started(home: Path, second: Stack) -> None:
