@@ -36,6 +36,33 @@ test("a folder is read to its end although it answers in portions", async () => 
   assert.equal(found.length, 250);
 });
 
+test("folders beside each other are asked at once, and told in their order", async () => {
+  const asked = [];
+  const slow = (name, answer) => ({
+    ...folder(name, []),
+    createReader: () => ({
+      readEntries: (resolve) => {
+        asked.push(name);
+        answer.then(resolve);
+      },
+    }),
+  });
+  let answerLast;
+  const last = new Promise((resolve) => {
+    answerLast = () => resolve([]);
+  });
+  const first = slow("one", last);
+  const tree = folder("drop", [first, slow("two", Promise.resolve([])), leaf("a.txt")]);
+
+  const walk = collect(walkEntries([tree]));
+  await new Promise((resolve) => setImmediate(resolve));
+  const askedBefore = [...asked];
+  answerLast();
+
+  assert.deepEqual(askedBefore, ["one", "two"]);
+  assert.deepEqual((await walk).map(({ path }) => path), ["drop/a.txt"]);
+});
+
 test("junk is named and not walked", async () => {
   const tree = folder("drop", [
     folder("node_modules", [leaf("index.js")]), leaf(".DS_Store"), leaf("a.txt"),

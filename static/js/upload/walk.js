@@ -20,23 +20,31 @@ export async function* walkPicked(blobs) {
 }
 
 // Walks nodes {name, isFolder, portions(), read()}: a folder gives its children in portions, a leaf
-// its blob. The leaves of a portion are read side by side, for each is a question to the disk.
+// its blob. What a portion holds is begun side by side, for each is a question to the disk.
 export async function* walkNodes(nodes, above = "") {
-  const read = nodes.map((node) => (node.isFolder ? null : readNode(node, above + node.name)));
+  const begun = nodes.map((node) => {
+    return node.isFolder ? beginFolder(node) : readNode(node, above + node.name);
+  });
   for (const [index, node] of nodes.entries()) {
-    if (node.isFolder) yield* walkFolder(node, above + node.name);
-    else yield await read[index];
+    if (node.isFolder) yield* walkFolder(begun[index], above + node.name);
+    else yield await begun[index];
   }
 }
 
+// Asks for the first children of a folder; null for one that nobody means.
+function beginFolder(folder) {
+  if (isJunkFolder(folder.name)) return null;
+  const portions = folder.portions();
+  return { portions, first: nextOrNull(portions) };
+}
+
 async function* walkFolder(folder, path) {
-  if (isJunkFolder(folder.name)) {
+  if (folder === null) {
     yield { junk: path };
     return;
   }
-  const portions = folder.portions();
-  for (;;) {
-    const portion = await nextOrNull(portions);
+  for (let next = folder.first; ; next = nextOrNull(folder.portions)) {
+    const portion = await next;
     if (portion === null) {
       yield { path: normalisePath(path), unreadable: true };
       return;
