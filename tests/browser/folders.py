@@ -8,6 +8,7 @@ from pathlib import Path
 SMALLEST, LARGEST = 4 * 1024, 10 * 1024 * 1024
 # Most documents of a person are small: a cube of chance makes one in ten larger than 2 MiB.
 SKEW = 3
+PIECE_BYTES = 1024**2
 WORDS = (
     *("sluice", "harbour", "gate", "lantern", "ferry", "copper", "tide", "meadow", "archive"),
     *("ledger", "kingfisher", "quarry", "weather", "survey", "bridge", "orchard", "pilot"),
@@ -94,10 +95,16 @@ def _size(chance: random.Random, at: int, n: int, largest: int) -> int:
     return int(SMALLEST * (largest / SMALLEST) ** (chance.random() ** SKEW))
 
 
+def noise(chance: random.Random, size: int) -> bytes:
+    """Return bytes at random, of any number; randbytes gives fewer than 256 MiB."""
+    pieces = [chance.randbytes(min(PIECE_BYTES, size - at)) for at in range(0, size, PIECE_BYTES)]
+    return b"".join(pieces)
+
+
 def _write(place: Path, at: int, size: int, root: Path, chance: random.Random) -> Made:
     word = f"{chance.choice(WORDS)}{chance.randrange(16**8):08x}"
     # The word comes first: what runs over the edge of the page is not read.
     text = f"{word} is record {at} of {place.name}: {' '.join(chance.choices(WORDS, k=5))}."
     target = place / f"record-{at:05}.pdf"
-    target.write_bytes(pdf_of(text, size, chance.randbytes(size)))
+    target.write_bytes(pdf_of(text, size, noise(chance, size)))
     return Made(str(target.relative_to(root.parent)), target.stat().st_size, word)
