@@ -128,7 +128,7 @@ class Drop:
         assert self.watched.sent_twice() == {}
         trial.recovered(time.monotonic() - started)
         trial.measured("peak heap MB", self.watched.peak_heap_bytes / 1e6)
-        trial.measured("longest task ms", self.watched.longest_pause_ms)
+        trial.measured("longest pause ms", self.watched.longest_pause_ms)
         trial.measured("refused PUTs", self.watched.refused.total())
 
 

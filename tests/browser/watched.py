@@ -4,6 +4,8 @@ import itertools
 import json
 import re
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -70,9 +72,24 @@ class Watched:
         used = {each["name"]: each["value"] for each in metrics["metrics"]}["JSHeapUsedSize"]
         self.peak_heap_bytes = max(self.peak_heap_bytes, int(used))
 
+    @contextmanager
+    def tracing(self) -> Iterator[list[float]]:
+        """Give the milliseconds of processor time that each task of the main thread took.
+
+        The list is filled when the context ends. What a task waits for a processor is no
+        part of it: here the browser shares two with all of Sluice.
+        """
+        assert self._page is not None
+        browser = self._page.context.browser
+        assert browser is not None
+        tasks: list[float] = []
+        browser.start_tracing(page=self._page, categories=["toplevel"])
+        yield tasks
+        tasks += _main_tasks(json.loads(browser.stop_tracing())["traceEvents"])
+
     @property
     def longest_pause_ms(self) -> float:
-        """The longest task of the main thread so far; tasks under 50 ms are not told."""
+        """The longest pause of the main thread so far; those under 50 ms are not told."""
         assert self._page is not None
         longest = self._page.evaluate("Math.max(0, ...window.__pauses)")
         return max(self._longest_ms, float(longest))
@@ -101,6 +118,21 @@ class Watched:
     def _note_failed(self, request: Request) -> None:
         if request.method == "PUT":
             self.refused[0] += 1
+
+
+def _main_tasks(events: list[dict[str, Any]]) -> list[float]:
+    """Return the processor time of each task of the busiest renderer, in milliseconds."""
+    mains = {
+        (each["pid"], each["tid"])
+        for each in events
+        if each["name"] == "thread_name" and each["args"]["name"] == "CrRendererMain"
+    }
+    tasks: dict[tuple[int, int], list[float]] = {}
+    for each in events:
+        thread = (each["pid"], each["tid"])
+        if thread in mains and each["name"].endswith("RunTask") and "tdur" in each:
+            tasks.setdefault(thread, []).append(each["tdur"] / 1000)
+    return max(tasks.values(), key=len)
 
 
 def _object_of(url: str) -> str:

@@ -35,12 +35,19 @@ def trials(request: pytest.FixtureRequest) -> chaos.Trials:
     marker = request.node.get_closest_marker("promise")
     number, text = marker.args
     few, full = marker.kwargs["trials"]
-    promise = chaos.Promise(number, text, marker.kwargs["fault"], few, full)
+    promise = chaos.Promise(number, text, marker.kwargs["fault"] + _where(request), few, full)
     n = full if request.config.getoption("--chaos") == "full" else few
     seed = int(os.environ.get("CHAOS_SEED") or random.randrange(1_000_000))
     made = chaos.Trials(promise, n, seed)
     request.config.stash[RESULTS].append(made)
     return made
+
+
+def _where(request: pytest.FixtureRequest) -> str:
+    """Return on which store it is tried, if that is the test's to choose: a row for each."""
+    chosen = getattr(request.node, "callspec", None)
+    store = chosen.params.get("place", chosen.params.get("store")) if chosen else None
+    return f" ({store} store)" if isinstance(store, str) else ""
 
 
 @pytest.hookimpl(wrapper=True)
