@@ -119,3 +119,27 @@ test("the time it takes is estimated from the last visit, or not at all", () => 
     delete globalThis.localStorage;
   }
 });
+
+test("some windows are asked for at once, and every refusal is heard", async () => {
+  const preflight = new Preflight();
+  for (let at = 0; at < 1_600; at += 1) preflight.add({ path: `${at}.txt`, blob: { size: 1 } });
+  let open = 0;
+  let most = 0;
+  const api = {
+    preflight: async (batch, documents) => {
+      most = Math.max(most, (open += 1));
+      await new Promise((resolve) => setImmediate(resolve));
+      open -= 1;
+      const [{ path }] = documents;
+      return { refused: [{ path, code: "type_refused", detail: "No." }], quota_left: 9_000 };
+    },
+  };
+
+  await preflight.askServer(api, "batch");
+
+  assert.equal(most, 3);
+  assert.deepEqual(preflight.refused.map(({ path }) => path), [
+    "0.txt", "500.txt", "1000.txt", "1500.txt",
+  ]);
+  assert.equal(preflight.count, 1_596);
+});

@@ -7,6 +7,8 @@ import { refusePath } from "./paths.js";
 import { WINDOW } from "./registrar.js";
 
 const PROGRESS_EVERY = 200;
+// Nothing is shown before the answer, and some of the browser's six connections stay free.
+const ASKED_AT_ONCE = 3;
 
 export class Preflight {
   accepted = [];
@@ -70,13 +72,18 @@ export class Preflight {
   // Raises ApiError when the server cannot be asked.
   async askServer(api, batch) {
     const refused = new Map();
-    for (let at = 0; at < this.accepted.length; at += WINDOW) {
-      const some = this.accepted.slice(at, at + WINDOW);
-      const documents = some.map(({ path, blob }) => ({ path, size: blob.size }));
-      const answer = await api.preflight(batch, documents);
-      for (const { path, code, detail } of answer.refused) refused.set(path, { code, detail });
-      this.quotaLeft = answer.quota_left;
-    }
+    const starts = [];
+    for (let at = 0; at < this.accepted.length; at += WINDOW) starts.push(at);
+    const askOnwards = async () => {
+      for (let at = starts.shift(); at !== undefined; at = starts.shift()) {
+        const some = this.accepted.slice(at, at + WINDOW);
+        const documents = some.map(({ path, blob }) => ({ path, size: blob.size }));
+        const answer = await api.preflight(batch, documents);
+        for (const { path, code, detail } of answer.refused) refused.set(path, { code, detail });
+        this.quotaLeft = answer.quota_left;
+      }
+    };
+    await Promise.all(Array.from({ length: ASKED_AT_ONCE }, askOnwards));
     this.#leaveOut(refused);
     return this;
   }
