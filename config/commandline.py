@@ -31,7 +31,10 @@ def _unreachable(error: Exception) -> str | None:
         return None
     from config.local_services import urls
 
+    reason = str(error).strip().splitlines()[-1]
+    if getattr(error.__cause__, "sqlstate", None) is not None:
+        # It answers, and cannot: it is full, has no connection left, or is just starting.
+        return f"The database cannot be used at the moment: {reason}"
     if urls(settings.SLUICE_HOME).database_url == settings.DATABASE_URL:
         return "Sluice is not running: start it with `make run`."
-    reason = str(error).strip().splitlines()[-1]
     return f"The database at DATABASE_URL cannot be reached: {reason}"

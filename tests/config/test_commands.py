@@ -171,6 +171,15 @@ def test_a_deadlock_is_not_told_as_a_database_that_is_away() -> None:
     assert commandline._unreachable(deadlock) is None
 
 
+def test_a_database_without_room_is_not_told_as_one_that_does_not_run() -> None:
+    full = OperationalError("could not extend file: No space left on device")
+    full.__cause__ = psycopg.errors.DiskFull()
+
+    assert commandline._unreachable(full) == (
+        "The database cannot be used at the moment: could not extend file: No space left on device"
+    )
+
+
 def test_command_names_a_database_that_cannot_be_reached(home: Path) -> None:
     url = "postgresql://sluice@127.0.0.1:1/sluice"
     done = manage(home, "create_token", "ann", DATABASE_URL=url)
