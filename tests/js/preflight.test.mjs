@@ -143,3 +143,22 @@ test("some windows are asked for at once, and every refusal is heard", async () 
   ]);
   assert.equal(preflight.count, 1_596);
 });
+
+test("a server that cannot be asked is asked nothing more", async () => {
+  const preflight = new Preflight();
+  for (let at = 0; at < 5_000; at += 1) preflight.add({ path: `${at}.txt`, blob: { size: 1 } });
+  let asked = 0;
+  const api = {
+    preflight: async () => {
+      asked += 1;
+      if (asked === 2) throw new Error("away");
+      await new Promise((resolve) => setImmediate(resolve));
+      return { refused: [], quota_left: 9_000 };
+    },
+  };
+
+  await assert.rejects(preflight.askServer(api, "batch"), /away/);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+
+  assert.equal(asked, 3);
+});

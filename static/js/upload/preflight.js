@@ -69,21 +69,21 @@ export class Preflight {
   }
 
   // Asks the server what it would take. Nothing is hashed for that, and nothing is written.
-  // Raises ApiError when the server cannot be asked.
+  // Raises ApiError when the server cannot be asked, and asks it nothing more then.
   async askServer(api, batch) {
     const refused = new Map();
-    const starts = [];
-    for (let at = 0; at < this.accepted.length; at += WINDOW) starts.push(at);
-    const askOnwards = async () => {
-      for (let at = starts.shift(); at !== undefined; at = starts.shift()) {
-        const some = this.accepted.slice(at, at + WINDOW);
-        const documents = some.map(({ path, blob }) => ({ path, size: blob.size }));
-        const answer = await api.preflight(batch, documents);
-        for (const { path, code, detail } of answer.refused) refused.set(path, { code, detail });
-        this.quotaLeft = answer.quota_left;
-      }
+    const windows = [];
+    for (let at = 0; at < this.accepted.length; at += WINDOW) {
+      windows.push(this.accepted.slice(at, at + WINDOW));
+    }
+    const onwards = async () => {
+      while (windows.length > 0) await this.#ask(api, batch, windows.shift(), refused);
     };
-    await Promise.all(Array.from({ length: ASKED_AT_ONCE }, askOnwards));
+    try {
+      await Promise.all(Array.from({ length: ASKED_AT_ONCE }, onwards));
+    } finally {
+      windows.length = 0;
+    }
     this.#leaveOut(refused);
     return this;
   }
@@ -93,6 +93,13 @@ export class Preflight {
     const tops = new Set(this.accepted.map(({ path }) => path.split("/")[0]));
     if (tops.size !== 1) return "";
     return this.accepted[0].path.includes("/") ? [...tops][0] : "";
+  }
+
+  async #ask(api, batch, some, refused) {
+    const documents = some.map(({ path, blob }) => ({ path, size: blob.size }));
+    const answer = await api.preflight(batch, documents);
+    for (const { path, code, detail } of answer.refused) refused.set(path, { code, detail });
+    this.quotaLeft = answer.quota_left;
   }
 
   #leaveOut(refused) {
