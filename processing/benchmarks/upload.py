@@ -192,12 +192,12 @@ def _settle(group: str) -> None:
 
 
 def _searchable(group: str) -> int:
-    found = Document.objects.filter(workspace__name__startswith=f"{group}-")
+    found = Document.objects.filter(workspace__in=_workspaces(group))
     return found.filter(status__in=outcome.FOUND).count()
 
 
 def _batches(group: str) -> list[UUID]:
-    found = Batch.objects.filter(workspace__name__startswith=f"{group}-")
+    found = Batch.objects.filter(workspace__in=_workspaces(group))
     return list(found.values_list("id", flat=True))
 
 
@@ -224,12 +224,16 @@ def _uploader(username: str) -> str:
     return create_token(user, NAME)
 
 
+def _workspaces(group: str) -> QuerySet[Workspace]:
+    return Workspace.objects.filter(name__startswith=f"{group}-")
+
+
 def _users(group: str) -> QuerySet[User]:
     return User.objects.filter(username__startswith=f"{group}-")
 
 
 def _remove(group: str) -> None:
-    workspaces = Workspace.objects.filter(name__startswith=f"{group}-")
+    workspaces = _workspaces(group)
     streams = [events.batch_stream(batch_id) for batch_id in _batches(group)]
     with transaction.atomic():
         sent = Document.objects.filter(workspace__in=workspaces, uploaded_at__isnull=False)
