@@ -42,6 +42,9 @@ QUICK = {
     "PART_BYTES": "40000",
     "MAX_ATTEMPTS": "12",
     "WORKER_THREADS": "3",
+    # A worker that is renewed in mid-trial looks like one that did not survive; a rolling
+    # restart has trials of its own.
+    "WORKER_MAX_JOBS": "0",
     "PARSE_CPU_SECONDS": "6",
     "PARSE_WALL_SECONDS": "30",
 }
