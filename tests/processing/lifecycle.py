@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Sequence
 from uuid import uuid4
 
+from django.db import connection
+
 from documents.models import Batch, Document
 from documents.services import arrivals
 from documents.storage import get_storage
@@ -54,6 +56,23 @@ def claim(document: Document, stage: StageName) -> Lease:
 def due() -> None:
     """Have every wait be over."""
     StageRun.objects.filter(state="ready").update(run_at="2020-01-01T00:00Z")
+
+
+def expire(lease: Lease) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "update processing_stagerun set lease_until = now() - interval '1 s' where id = %s",
+            [lease.run_id],
+        )
+
+
+def seconds_until_run(lease: Lease) -> float:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select extract(epoch from run_at - now()) from processing_stagerun where id = %s",
+            [lease.run_id],
+        )
+        return float(cursor.fetchone()[0])
 
 
 def finish(lease: Lease, write: Write) -> None:

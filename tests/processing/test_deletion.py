@@ -31,6 +31,7 @@ from tests.processing.lifecycle import (
     TEXT,
     arrived,
     claim,
+    expire,
     extracted,
     finish,
     fresh,
@@ -41,7 +42,6 @@ from tests.processing.lifecycle import (
     verify,
 )
 from tests.processing.search_library import CompassEmbedder, paths
-from tests.processing.test_leases import expire
 
 pytestmark = pytest.mark.django_db
 CONTENT = b"The zanzibarian gate opens at dawn."

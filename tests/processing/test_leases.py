@@ -5,7 +5,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connection
 from django.test import override_settings
 
 from documents.errors import (
@@ -24,6 +23,7 @@ from processing.models import RunState, StageAttempt, StageName, StageRun
 from processing.pipeline import following, get_stage
 from processing.stage import Lease
 from tests.factories import make_batch, make_document, make_user, make_workspace
+from tests.processing.lifecycle import expire, seconds_until_run
 
 pytestmark = pytest.mark.django_db
 VERIFY = get_stage(StageName.VERIFY)
@@ -38,14 +38,6 @@ def uploaded(batch: Batch, n: int = 1) -> list[Document]:
 def claim_one() -> Lease:
     (lease,) = leases.claim(VERIFY, uuid4(), limit=1)
     return lease
-
-
-def expire(lease: Lease) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "update processing_stagerun set lease_until = now() - interval '1 s' where id = %s",
-            [lease.run_id],
-        )
 
 
 def run_of(lease: Lease) -> StageRun:
@@ -197,15 +189,6 @@ def test_a_transient_failure_climbs_the_ladder_and_then_dies() -> None:
     assert run_of(lease).state == RunState.DEAD
     assert StageAttempt.objects.count() == 3
     assert Document.objects.get().status == Status.FAILED
-
-
-def seconds_until_run(lease: Lease) -> float:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select extract(epoch from run_at - now()) from processing_stagerun where id = %s",
-            [lease.run_id],
-        )
-        return float(cursor.fetchone()[0])
 
 
 def test_retry_after_is_obeyed() -> None:

@@ -24,6 +24,7 @@ from tests.processing.lifecycle import (
     arrived,
     claim,
     embedded,
+    expire,
     extracted,
     finish,
     fresh,
@@ -33,7 +34,6 @@ from tests.processing.lifecycle import (
     verify,
 )
 from tests.processing.search_library import CompassEmbedder, paths
-from tests.processing.test_leases import expire
 
 pytestmark = pytest.mark.django_db
 CONTENT = b"The gate opens at dawn."

@@ -27,8 +27,7 @@ from documents.states import Status
 from processing import leases
 from processing.leases import MAX_RETRY_AFTER_SECONDS
 from processing.models import StageAttempt, StageName, StageRun
-from tests.processing.lifecycle import arrived, claim, fresh, verify
-from tests.processing.test_leases import seconds_until_run
+from tests.processing.lifecycle import arrived, claim, fresh, seconds_until_run, verify
 from tests.test_docs import errors, table
 
 pytestmark = pytest.mark.django_db
