@@ -1,0 +1,93 @@
+"""Take dropped archives through their stages by hand, and look at what came of them."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from documents.errors import SluiceError
+from documents.models import Batch, Document
+from documents.storage.local import LocalStorage
+from processing import leases, reading
+from processing.models import StageName
+from processing.pipeline import following, get_stage
+from processing.stage import Held, Lease, Result
+from tests.processing.lifecycle import arrived, claim, due, fresh
+from tests.processing.search_library import CompassEmbedder
+
+TWO = {"a.txt": b"the first document", "sub/b.txt": b"the second document"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warm() -> None:
+    """Have the sandbox up before a test's transaction, which may not stand still for so long."""
+    reading.start_sandbox()
+
+
+@pytest.fixture(autouse=True)
+def provider(monkeypatch: pytest.MonkeyPatch) -> CompassEmbedder:
+    """The embedding provider, faked at the edge; it only counts tokens here."""
+    compass = CompassEmbedder()
+    for module in ("processing.stages.extract", "processing.stages.embed"):
+        monkeypatch.setattr(f"{module}.get_embedder", lambda: compass)
+    return compass
+
+
+@pytest.fixture
+def puts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The keys of every object that is stored meanwhile."""
+    keys: list[str] = []
+    put = LocalStorage.put
+
+    def counting(self: LocalStorage, key: str, *rest: Any) -> Any:
+        keys.append(key)
+        return put(self, key, *rest)
+
+    monkeypatch.setattr(LocalStorage, "put", counting)
+    return keys
+
+
+def dropped(batch: Batch, content: bytes, path: str = "drop/two.zip") -> Document:
+    """Return an archive that verify has taken in."""
+    document = arrived(batch, content, path)
+    return verified(document)
+
+
+def verified(document: Document) -> Document:
+    result = work(claim(document, StageName.VERIFY))
+    assert result is None, result
+    return fresh(document)
+
+
+def work(lease: Lease) -> SluiceError | None:
+    """Do what a worker does with one lease; return how it failed, if it did."""
+    ((_, result),) = list(get_stage(lease.stage).run([Held(lease)]))
+    return settle(lease, result)
+
+
+def settle(lease: Lease, result: Result) -> SluiceError | None:
+    if isinstance(result, SluiceError):
+        leases.fail(lease, result)
+        return result
+    leases.finish(lease, result, following(lease.stage))
+    return None
+
+
+def claim_extract(document: Document) -> Lease:
+    """Claim this archive's run, and leave the others as they are."""
+    due()
+    leased = leases.claim(get_stage(StageName.EXTRACT), uuid4(), limit=50)
+    leased += leases.claim(get_stage(StageName.EXTRACT), uuid4(), limit=50, quarantine=True)
+    for lease in leased:
+        if lease.document_id != document.id:
+            leases.hand_back(lease)
+    return next(lease for lease in leased if lease.document_id == document.id)
+
+
+def unpack(document: Document) -> SluiceError | None:
+    return work(claim_extract(document))
+
+
+def members_of(document: Document) -> dict[str, Document]:
+    rows = Document.objects.filter(batch=document.batch).exclude(id=document.id)
+    return {row.path: row for row in rows.order_by("path", "id")}
