@@ -1,4 +1,7 @@
-"""Send documents in parts through the API, to the local store or to a real S3 one."""
+"""Send documents in parts through the API, to the local store or to a real S3 one.
+
+Test modules take the fixtures over by name.
+"""
 
 import hashlib
 import os
@@ -8,16 +11,18 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
+import pytest
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from documents.models import Batch, Document
+from documents.models import Batch, Document, Workspace
 from documents.storage import get_local_storage, get_storage
 from documents.storage.http import StorageApp
 from documents.storage.interface import Multipart
 from tests.documents.storage_backends import BACKENDS, Backend, LocalBackend
 from tests.documents.storage_s3 import S3Backend, options_from
 from tests.documents.storage_server import CountedApp, Reply, serve
+from tests.factories import make_batch, make_user
 
 STORES = BACKENDS
 
@@ -98,3 +103,26 @@ class PartsClient:
     def stored(self) -> bytes:
         with get_storage().open(self.document.incoming_key) as stream:
             return stream.read()
+
+
+@pytest.fixture(params=STORES, ids=lambda store: store.__name__)
+def backend(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Backend]:
+    with configured(request.param, settings) as backend:
+        yield backend
+
+
+@pytest.fixture
+def api() -> APIClient:
+    client = APIClient()
+    client.force_authenticate(make_user())
+    return client
+
+
+@pytest.fixture
+def batch(api: APIClient) -> Batch:
+    return make_batch(Workspace.objects.get())
+
+
+@pytest.fixture
+def one(api: APIClient, batch: Batch, backend: Backend) -> PartsClient:
+    return PartsClient(api, batch, backend)
