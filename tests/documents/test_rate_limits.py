@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -75,6 +76,14 @@ def register(api: APIClient, batch: Batch) -> Any:
     path = f"{uuid4()}.txt"
     body = {"documents": [{"client_key": path, "path": path, "size": 5}]}
     return api.post(f"/api/v1/batches/{batch.id}/uploads", body, format="json")
+
+
+def is_refused(workspace: Workspace, user: User | AnonymousUser) -> bool:
+    try:
+        take_upload_call(workspace, user, None)
+    except RateLimitError:
+        return True
+    return False
 
 
 def test_a_bucket_gives_its_burst_and_then_says_how_long_to_wait(buckets: Buckets) -> None:
@@ -175,7 +184,8 @@ def test_workspaces_do_not_take_from_each_other(workspace: Workspace) -> None:
     for user in (first, second):
         take_upload_call(workspace, user, None)
 
-    take_upload_call(other, make_user(workspace=other), None)
+    assert is_refused(workspace, make_user(workspace=workspace))
+    assert not is_refused(other, make_user(workspace=other))
 
 
 @pytest.mark.parametrize("numbers", [{"upload_calls_burst": 0}, {"upload_calls_per_second": 0.0}])
@@ -199,11 +209,17 @@ def test_too_many_calls_are_told_when_to_come_back(api: APIClient, batch: Batch)
     assert Document.objects.count() == 1
 
 
-def test_a_drop_of_twenty_thousand_documents_never_meets_the_defaults(user: User) -> None:
+def test_a_drop_of_twenty_thousand_documents_never_meets_the_defaults(
+    user: User, server: redis.Redis
+) -> None:
     workspace = Workspace.objects.get()
+    calls = 2 * 20_000 // 500
 
-    for _ in range(2 * 20_000 // 500):
-        take_upload_call(workspace, user, None)
+    refused = [is_refused(workspace, user) for _ in range(calls)]
+
+    assert refused == [False] * calls
+    # Each was counted: nothing is met where nobody counts.
+    assert server.exists(f"{rate_limits.PREFIX}:workspace:{workspace.pk}")
 
 
 def test_calls_go_on_while_redis_is_away_and_one_line_tells_of_it(
@@ -266,9 +282,11 @@ def test_what_was_registered_more_than_a_minute_ago_counts_no_more(
 ) -> None:
     settings.REDIS_URL, settings.UPLOAD_DOCUMENTS_PER_MINUTE = NOBODY, 1
     document = make_document(make_batch(workspace))
-    Document.objects.update(created_at=document.created_at - rate_limits.MINUTE)
+    at_once = is_refused(workspace, AnonymousUser())
 
-    take_upload_call(workspace, AnonymousUser(), None)
+    Document.objects.update(created_at=document.created_at - timedelta(minutes=1))
+
+    assert (at_once, is_refused(workspace, AnonymousUser())) == (True, False)
 
 
 @pytest.mark.parametrize(

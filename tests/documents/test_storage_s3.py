@@ -149,8 +149,18 @@ def test_settings_that_name_no_bucket_stop_the_start(wrong: dict[str, str], name
 
 
 @pytest.mark.parametrize("keys", ["key-id", ""])
-def test_keys_may_come_from_the_machine(keys: str) -> None:
-    require_bucket({**OPTIONS, "access_key_id": keys, "secret_access_key": keys})
+def test_keys_may_come_from_the_machine(keys: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key-of-the-machine")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-of-the-machine")
+    options = {**OPTIONS, "access_key_id": keys, "secret_access_key": keys}
+
+    require_bucket(options)
+    storage = S3Storage(S3Options(**options))  # type: ignore[arg-type]
+
+    signed = storage.presign_get(
+        "documents/a", filename="a.txt", content_type="text/plain", expires_seconds=60
+    )
+    assert f"X-Amz-Credential={keys or 'key-of-the-machine'}%2F" in signed
 
 
 @pytest.mark.parametrize(
