@@ -15,14 +15,13 @@ import pytest
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from documents.models import Batch, Document, Workspace
+from documents.models import Batch, Document
 from documents.storage import get_local_storage, get_storage
 from documents.storage.http import StorageApp
 from documents.storage.interface import Multipart
 from tests.documents.storage_backends import BACKENDS, Backend, LocalBackend
 from tests.documents.storage_s3 import S3Backend, options_from
 from tests.documents.storage_server import CountedApp, Reply, serve
-from tests.factories import make_batch, make_user
 
 STORES = BACKENDS
 
@@ -109,18 +108,6 @@ class PartsClient:
 def backend(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Backend]:
     with configured(request.param, settings) as backend:
         yield backend
-
-
-@pytest.fixture
-def api() -> APIClient:
-    client = APIClient()
-    client.force_authenticate(make_user())
-    return client
-
-
-@pytest.fixture
-def batch(api: APIClient) -> Batch:
-    return make_batch(Workspace.objects.get())
 
 
 @pytest.fixture

@@ -7,29 +7,17 @@ import pytest
 from rest_framework.test import APIClient
 
 from documents.errors import CorruptError
-from documents.models import AuditEntry, Batch, Document, Workspace
+from documents.models import AuditEntry, Batch, Document
 from documents.states import Status
 from processing import leases
 from processing.models import RunState, StageName, StageRun
 from tests.config.test_schema import assert_is_told
 from tests.config.test_schema import schema as schema  # A fixture.
-from tests.factories import make_batch, make_document, make_user
+from tests.factories import make_batch, make_document
 from tests.processing.lifecycle import arrived, claim, verify
 
 pytestmark = pytest.mark.django_db
 ADDRESS = "/api/v1/batches/{batch_id}/{action}"
-
-
-@pytest.fixture
-def api() -> APIClient:
-    client = APIClient()
-    client.force_authenticate(make_user())
-    return client
-
-
-@pytest.fixture
-def batch(api: APIClient) -> Batch:
-    return make_batch(Workspace.objects.get())
 
 
 def act(api: APIClient, batch: Batch, action: str, *documents: Any) -> Any:

@@ -22,18 +22,6 @@ CONTENT = b"The gate opens at dawn."
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
-@pytest.fixture
-def api() -> APIClient:
-    client = APIClient()
-    client.force_authenticate(make_user())
-    return client
-
-
-@pytest.fixture
-def batch(api: APIClient) -> Batch:
-    return make_batch(Workspace.objects.get())
-
-
 def said(path: str = "folder/a.txt", **more: Any) -> dict[str, Any]:
     return {"client_key": path, "path": path, "size": len(CONTENT), **more}
 

@@ -34,8 +34,6 @@ ENDED: dict[str, Callable[[PartsClient], object]] = {
     "deleted": lambda one: deletion.delete(one.document, make_user()),
 }
 backend = multipart_client.backend
-api = multipart_client.api
-batch = multipart_client.batch
 one = multipart_client.one
 
 

@@ -16,8 +16,6 @@ from tests.documents.storage_backends import Backend
 
 pytestmark = pytest.mark.django_db(transaction=True)
 backend = multipart_client.backend
-api = multipart_client.api
-batch = multipart_client.batch
 one = multipart_client.one
 
 

@@ -1,13 +1,11 @@
 """Take dropped archives through their stages by hand, and look at what came of them."""
 
-from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from documents.errors import SluiceError
 from documents.models import Batch, Document
-from documents.storage.local import LocalStorage
 from processing import leases, reading
 from processing.models import StageName
 from processing.pipeline import following, get_stage
@@ -31,20 +29,6 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> CompassEmbedder:
     for module in ("processing.stages.extract", "processing.stages.embed"):
         monkeypatch.setattr(f"{module}.get_embedder", lambda: compass)
     return compass
-
-
-@pytest.fixture
-def puts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The keys of every object that is stored meanwhile."""
-    keys: list[str] = []
-    put = LocalStorage.put
-
-    def counting(self: LocalStorage, key: str, *rest: Any) -> Any:
-        keys.append(key)
-        return put(self, key, *rest)
-
-    monkeypatch.setattr(LocalStorage, "put", counting)
-    return keys
 
 
 def dropped(batch: Batch, content: bytes, path: str = "drop/two.zip") -> Document:

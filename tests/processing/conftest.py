@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from documents.models import Batch
+from documents.storage.local import LocalStorage
 from processing.sandbox import Sandbox
 from processing.search import semantic
 from tests.factories import make_batch, make_user
@@ -44,3 +45,17 @@ def embedder(monkeypatch: pytest.MonkeyPatch) -> CompassEmbedder:
     monkeypatch.setattr(semantic, "get_embedder", lambda: compass)
     monkeypatch.setitem(semantic.FLOORS, compass.model, 0.3)
     return compass
+
+
+@pytest.fixture
+def puts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The keys of every object that is stored meanwhile."""
+    keys: list[str] = []
+    put = LocalStorage.put
+
+    def counting(self: LocalStorage, key: str, *rest: Any) -> Any:
+        keys.append(key)
+        return put(self, key, *rest)
+
+    monkeypatch.setattr(LocalStorage, "put", counting)
+    return keys

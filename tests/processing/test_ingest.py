@@ -43,20 +43,6 @@ def workspace() -> Workspace:
     return workspace
 
 
-@pytest.fixture
-def puts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The keys of every object that is stored meanwhile."""
-    keys: list[str] = []
-    put = LocalStorage.put
-
-    def counting(self: LocalStorage, key: str, *rest: Any) -> Any:
-        keys.append(key)
-        return put(self, key, *rest)
-
-    monkeypatch.setattr(LocalStorage, "put", counting)
-    return keys
-
-
 def ingest(*arguments: Any, **options: Any) -> dict[str, Any]:
     output = StringIO()
     call_command("ingest", *map(str, arguments), json=True, stdout=output, **options)

@@ -20,7 +20,6 @@ from tests.processing.lifecycle import arrived, fresh, learn
 pytestmark = pytest.mark.django_db
 warm = archives.warm
 provider = archives.provider
-puts = archives.puts
 
 
 def text_of(document: Document) -> str:

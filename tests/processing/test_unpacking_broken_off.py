@@ -24,7 +24,6 @@ from tests.processing.search_library import CompassEmbedder
 pytestmark = pytest.mark.django_db
 warm = archives.warm
 provider = archives.provider
-puts = archives.puts
 
 
 @pytest.mark.parametrize(
