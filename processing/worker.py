@@ -9,7 +9,7 @@ import structlog
 from django.db import connection
 
 from documents.errors import SluiceError
-from processing import reading, renewal, tasks
+from processing import priority, reading, renewal, tasks
 from processing.embeddings.registry import get_embedder
 from processing.presence import presence, rss_bytes
 
@@ -32,6 +32,10 @@ class WorkerMiddleware(dramatiq.Middleware):
 
     def __init__(self) -> None:
         self._ended = threading.Event()
+
+    def after_process_boot(self, broker: dramatiq.Broker) -> None:
+        """Let whoever waits for a page or an upload go first."""
+        priority.give_way()
 
     def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         """Announce the process, and watch for a Redis that is away."""

@@ -97,7 +97,8 @@ def _parse(message: Mapping[str, JSON]) -> Request:
 
 
 def _confine(request: Request, result_fd: int, stderr_fd: int, server: Parent) -> None:
-    os.setsid()
+    # Not a session: those of Linux have shares of the processor, and ours is the server's.
+    os.setpgid(0, 0)
     linux.die_with_parent()
     if os.getppid() != server.pid:
         # The server died before the kernel was told to take this process along.

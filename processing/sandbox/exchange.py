@@ -21,16 +21,24 @@ from processing.sandbox.child import END_OF_ANSWER
 from processing.sandbox.limits import Limits, size
 
 READ_BYTES = 1024 * 1024
-LOG_TAIL_BYTES = 2000
+LOG_BYTES = 64 * 1024
+LOG_TAIL_BYTES = 4000
+# faulthandler ends with every extension module there is, thousands of characters of them: what
+# a library said before it aborted stands above.
+LIST_OF_MODULES = b"\nExtension modules:"
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The end of a child: its raw wait status, or why the server could not fork it."""
+    """The end of a child: its raw wait status, or why the server could not fork it.
+
+    `peak_bytes` is the most memory it had beyond what it was forked with.
+    """
 
     status: int
-    cpu_seconds: float
-    refused: str
+    cpu_seconds: float = 0.0
+    refused: str = ""
+    peak_bytes: int = 0
 
 
 class Exchange:
@@ -84,7 +92,7 @@ class Exchange:
             ready = [fd for fd, _ in poll.poll(left * 1000)]
             if self._result.fileno() in ready and self._collect(limits.result_bytes) == b"":
                 if self._answer.endswith(END_OF_ANSWER):
-                    return Ended(os.EX_OK, 0.0, "")
+                    return Ended(os.EX_OK)
                 poll.unregister(self._result)
             if self._status.fileno() in ready:
                 return self._finish(limits.result_bytes)
@@ -102,8 +110,9 @@ class Exchange:
     def log_tail(self) -> str:
         """Return the end of what the child and its libraries wrote to standard error."""
         fd = self._log.fileno()
-        start = max(0, os.fstat(fd).st_size - LOG_TAIL_BYTES)
-        return os.pread(fd, LOG_TAIL_BYTES, start).decode("utf-8", "replace")
+        start = max(0, os.fstat(fd).st_size - LOG_BYTES)
+        log, _, _ = os.pread(fd, LOG_BYTES, start).partition(LIST_OF_MODULES)
+        return log[-LOG_TAIL_BYTES:].decode("utf-8", "replace")
 
     def _finish(self, most: int) -> Ended | None:
         report = self._status.read(READ_BYTES)
@@ -113,7 +122,12 @@ class Exchange:
         while self._collect(most):
             continue
         fields = json.loads(report)
-        return Ended(fields.get("status", 0), fields.get("cpu", 0.0), fields.get("refused", ""))
+        return Ended(
+            fields.get("status", 0),
+            cpu_seconds=fields.get("cpu", 0.0),
+            refused=fields.get("refused", ""),
+            peak_bytes=fields.get("peak", 0),
+        )
 
     def _collect(self, most: int) -> bytes | None:
         """Read once; empty at the end of the pipe, None when there is nothing now."""

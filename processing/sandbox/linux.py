@@ -5,6 +5,7 @@ man 2 prctl, unshare, capset; man 7 user_namespaces, network_namespaces.
 
 import ctypes
 import os
+import resource
 import signal
 import sys
 
@@ -16,6 +17,8 @@ CLONE_NEWNET = 0x40000000
 CAPABILITY_VERSION_3 = 0x20080522
 
 IS_LINUX = sys.platform == "linux"
+# What `ru_maxrss` counts in: man 2 getrusage, there and here.
+MAXRSS_BYTES = 1024 if IS_LINUX else 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -38,6 +41,15 @@ def children() -> list[int]:
             return [int(pid) for pid in listing.read().split()]
     except FileNotFoundError:
         return []
+
+
+def resident_bytes() -> int:
+    """Return how much memory this process has; 0 where the kernel does not tell."""
+    try:
+        with open("/proc/self/statm", "rb") as statm:
+            return int(statm.read().split()[1]) * resource.getpagesize()
+    except FileNotFoundError:
+        return 0
 
 
 def drop_privileges() -> list[str]:

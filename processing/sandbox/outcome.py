@@ -20,6 +20,8 @@ OUT_OF_MEMORY = (
     "out of memory",
     "Cannot allocate memory",
 )
+# Some say nothing, as PDFium: but a buffer that is doubled is refused once it has a third.
+ABORTS_FOR_MEMORY_ABOVE = 1 / 3
 
 
 def value_of(answer: bytearray, *, ended: Ended, limits: Limits, log: str) -> JSON:
@@ -48,9 +50,14 @@ def _raise_for_signal(number: int, ended: Ended, limits: Limits, log: str) -> No
         )
     if number == signal.SIGXFSZ:
         raise TooComplexError(f"The document unpacks to more than {size(limits.file_bytes)}.")
-    if number == signal.SIGABRT and any(word in log for word in OUT_OF_MEMORY):
+    if number == signal.SIGABRT and _ran_out_of_memory(ended, limits, log):
         raise TooComplexError(memory_sentence(limits), log=log)
     raise CrashedError(f"Reading the document crashed ({name}).", signal=name, log=log)
+
+
+def _ran_out_of_memory(ended: Ended, limits: Limits, log: str) -> bool:
+    is_large = ended.peak_bytes > ABORTS_FOR_MEMORY_ABOVE * limits.memory_bytes
+    return is_large or any(word in log for word in OUT_OF_MEMORY)
 
 
 def _value_or_error(answer: bytearray, log: str) -> JSON:

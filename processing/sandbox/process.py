@@ -27,7 +27,14 @@ SEND_SECONDS = 10
 STOP_SECONDS = 5
 # Where programs and their data are found. Nothing else of the worker's environment is passed
 # on: it holds the keys of the database, the storage and the embedding provider.
-PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "TESSDATA_PREFIX", "TZ", faults.FOLDER_VARIABLE)
+PASSED_ON = (
+    "PATH",
+    "LD_LIBRARY_PATH",
+    "TESSDATA_PREFIX",
+    "ENTITY_MODEL",
+    "TZ",
+    faults.FOLDER_VARIABLE,
+)
 QUIET = {
     "LANG": "C.UTF-8",
     "DO_NOT_TRACK": "1",
@@ -39,6 +46,7 @@ QUIET = {
     "OMP_THREAD_LIMIT": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
+    "VIPS_CONCURRENCY": "1",
     # Each further arena reserves 64 MiB of the address space that a child may use.
     "MALLOC_ARENA_MAX": "2",
     "PYTHONPATH": str(PROJECT),

@@ -21,6 +21,7 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from processing import priority
 from processing.sandbox import child, directories, linux, wire
 from processing.sandbox.wire import JSON
 
@@ -32,11 +33,12 @@ WAKE_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a child ended: the raw wait status and the processor time it used."""
+    """How a child ended: its raw wait status, and the processor time and memory it used."""
 
     pid: int
     status: int
     cpu_seconds: float
+    peak_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,11 @@ class Server:
         for ended in self._exits():
             running = self._running.pop(ended.pid, None)
             if running is not None:
-                report: dict[str, JSON] = {"status": ended.status, "cpu": ended.cpu_seconds}
+                report: dict[str, JSON] = {
+                    "status": ended.status,
+                    "cpu": ended.cpu_seconds,
+                    "peak": ended.peak_bytes,
+                }
                 _report(running.status_fd, report)
             self._kill_strays()
 
@@ -126,7 +132,9 @@ class Server:
                 return
             if pid == 0:
                 return
-            yield Exit(pid, status, usage.ru_utime + usage.ru_stime)
+            # A child begins with all that is loaded here, which is not its own.
+            peak_bytes = max(0, usage.ru_maxrss * linux.MAXRSS_BYTES - linux.resident_bytes())
+            yield Exit(pid, status, usage.ru_utime + usage.ru_stime, peak_bytes)
 
     def _next_to_reap(self) -> int:
         if sys.platform == "darwin":
@@ -142,8 +150,8 @@ class Server:
     def _kill_strays(self) -> None:
         """Kill orphans that left the group of their call: they came to us when it ended."""
         for pid in linux.children():
-            # A helper that lost its parent while its call goes on is still in that session.
-            if pid not in self._running and os.getsid(pid) not in self._running:
+            # A helper that lost its parent while its call goes on is still in that group.
+            if pid not in self._running and os.getpgid(pid) not in self._running:
                 os.kill(pid, signal.SIGKILL)
 
     def _end_everything(self) -> None:
@@ -192,6 +200,8 @@ def main() -> None:
     # The thread that started us may have blocked what we live by.
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     try:
+        # What a worker starts works as the worker does; what a page waits for is not put back.
+        priority.extend_to_session()
         namespaces = linux.drop_privileges()
         linux.adopt_orphans()
         _warm_up(sys.argv[2])

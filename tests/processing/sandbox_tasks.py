@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -16,6 +17,8 @@ from typing import Any
 from documents.errors import EncryptedError
 
 MIB = 1024 * 1024
+PR_GET_PDEATHSIG = 2
+KINDS_OF_LIMIT = ("AS", "CPU", "FSIZE", "NOFILE", "CORE", "NPROC")
 warmed_up_in: list[int] = []
 
 
@@ -43,6 +46,7 @@ def surroundings() -> dict[str, Any]:
         "descriptors": [int(fd) for fd in os.listdir("/proc/self/fd")],
         "interfaces": [line.split(":")[0].strip() for line in _interfaces()],
         "session": os.getsid(0),
+        "group": os.getpgid(0),
         "pid": os.getpid(),
         "server": os.getppid(),
         "nice": os.nice(0),
@@ -51,6 +55,42 @@ def surroundings() -> dict[str, Any]:
 
 def _interfaces() -> list[str]:
     return Path("/proc/self/net/dev").read_text().splitlines()[2:]
+
+
+def bounds() -> dict[str, Any]:
+    """Return what the kernel says it holds this process to."""
+    death = ctypes.c_int()
+    ctypes.CDLL(None).prctl(PR_GET_PDEATHSIG, ctypes.byref(death))
+    lines = Path("/proc/self/status").read_text().splitlines()
+    told = dict(line.split(":\t", 1) for line in lines)
+    return {
+        "limits": _limits(),
+        "mapped": int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize(),
+        "killed_with_its_parent_by": death.value,
+        "no_new_privileges": told["NoNewPrivs"],
+        "capabilities": {name: int(told[name], 16) for name in ("CapInh", "CapPrm", "CapEff")},
+        "first_to_be_killed": int(Path("/proc/self/oom_score_adj").read_text()),
+    }
+
+
+def raise_limits() -> dict[str, str]:
+    """Try to be held to less, and tell what came of it."""
+    tried = {}
+    for name, (_, most) in _limits().items():
+        if most == resource.RLIM_INFINITY:
+            continue
+        try:
+            resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (most, most + 1))
+            tried[name] = "raised"
+        except (ValueError, OSError) as error:
+            tried[name] = str(error)
+    return tried
+
+
+def _limits() -> dict[str, tuple[int, int]]:
+    return {
+        name: resource.getrlimit(getattr(resource, f"RLIMIT_{name}")) for name in KINDS_OF_LIMIT
+    }
 
 
 def read(path: str) -> str:
@@ -64,8 +104,12 @@ def segfault() -> None:
     ctypes.string_at(0)
 
 
-def abort(words: str) -> None:
-    os.write(2, words.encode())
+def abort(words: str, mebibytes: int = 0, listed: int = 0) -> None:
+    """Say something and abort, as a library does; `listed` modules are named behind it."""
+    kept = bytearray(b"x") * (mebibytes * MIB)
+    modules = "\nExtension modules: " + "numpy.random, " * listed if listed else ""
+    os.write(2, (words + modules).encode())
+    assert len(kept) == mebibytes * MIB
     os.abort()
 
 

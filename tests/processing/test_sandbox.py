@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import time
 from pathlib import Path
@@ -87,10 +88,11 @@ def test_child_knows_no_secret_of_the_worker(
 
 
 @linux_only
-def test_child_has_its_own_session_directory_and_descriptors(shared: Sandbox) -> None:
+def test_child_has_its_own_group_directory_and_descriptors(shared: Sandbox) -> None:
     around = run(shared, "surroundings")
 
-    assert around["session"] == around["pid"]
+    assert around["group"] == around["pid"]
+    assert around["session"] == around["server"]
     assert around["directory"] == around["temporary"] == around["environment"]["HOME"]
     assert not Path(around["directory"]).exists()
     # In, out, errors, the result, and the one that lists the others.
@@ -117,6 +119,44 @@ def test_child_cannot_read_the_environment_of_the_worker(shared: Sandbox) -> Non
         pytest.skip("this machine grants no user namespace")
 
     assert run(shared, "read", path=f"/proc/{os.getpid()}/environ") == "PermissionError"
+
+
+@linux_only
+def test_kernel_holds_a_child_to_every_limit(shared: Sandbox) -> None:
+    limits = Limits(memory_bytes=256 * MIB, cpu_seconds=7, file_bytes=3 * MIB, open_files=99)
+
+    bounds = run(shared, "bounds", limits=limits)
+
+    held = bounds["limits"]
+    assert held["CPU"] == [7, 8]
+    assert held["FSIZE"] == [3 * MIB, 3 * MIB]
+    assert held["NOFILE"] == [99, 99]
+    assert held["CORE"] == [0, 0]
+    # What was mapped when the limit was set, and what the call may add.
+    assert held["AS"][0] == held["AS"][1]
+    assert 0 <= bounds["mapped"] + 256 * MIB - held["AS"][0] < 64 * MIB
+    assert bounds["first_to_be_killed"] == 1000
+
+
+@linux_only
+def test_child_cannot_be_held_to_less(shared: Sandbox) -> None:
+    tried = run(shared, "raise_limits")
+
+    assert set(tried) >= {"AS", "CPU", "FSIZE", "NOFILE", "CORE"}
+    assert "raised" not in tried.values()
+
+
+@linux_only
+def test_child_has_no_privilege_and_gets_none(shared: Sandbox) -> None:
+    bounds = run(shared, "bounds")
+
+    assert set(bounds["capabilities"].values()) == {0}
+    assert bounds["no_new_privileges"] == "1"
+
+
+@linux_only
+def test_kernel_takes_a_child_along_when_its_server_dies(shared: Sandbox) -> None:
+    assert run(shared, "bounds")["killed_with_its_parent_by"] == signal.SIGKILL
 
 
 def test_working_directory_is_removed_with_everything_in_it(shared: Sandbox) -> None:
@@ -184,6 +224,21 @@ def test_exit_without_an_answer_is_a_crash(shared: Sandbox) -> None:
 def test_library_that_aborts_for_want_of_memory_is_too_complex(shared: Sandbox, words: str) -> None:
     with pytest.raises(errors.TooComplexError, match="128 MiB of memory"):
         run(shared, "abort", words=words)
+
+
+def test_what_a_library_said_is_not_lost_in_a_list_of_modules(shared: Sandbox) -> None:
+    with pytest.raises(errors.TooComplexError, match="128 MiB of memory"):
+        run(shared, "abort", words="std::bad_alloc", listed=1000)
+
+
+@linux_only
+def test_abort_without_a_word_is_too_complex_with_a_third_of_the_memory_in_use(
+    shared: Sandbox,
+) -> None:
+    with pytest.raises(errors.TooComplexError, match="128 MiB of memory"):
+        run(shared, "abort", words="", mebibytes=60)
+    with pytest.raises(errors.CrashedError, match="SIGABRT"):
+        run(shared, "abort", words="", mebibytes=10)
 
 
 def test_other_abort_is_a_crash(shared: Sandbox) -> None:
