@@ -9,6 +9,13 @@ ENV PYTHONUNBUFFERED=1 \
 
 WORKDIR /app
 
+# Tesseract reads scans and images; what is built in is slower and worse with Latin scripts.
+# LibreOffice reads Office documents from before 2007, and draws those of today.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends tesseract-ocr \
+        libreoffice-writer-nogui libreoffice-calc-nogui libreoffice-impress-nogui \
+    && rm -rf /var/lib/apt/lists/*
+
 # The lock is complete; what it leaves out (torch) is left out on purpose.
 COPY requirements.txt .
 RUN pip install --no-cache-dir --no-deps --require-hashes -r requirements.txt

@@ -14,7 +14,10 @@ _BLOCK_BYTES = 1024**2
 _ENCRYPTED_FLAG = 0x1
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _XML_SUFFIXES = (".xml", ".rels", ".opf", ".ncx", ".xhtml", ".html", ".vml")
-_ENTITY = re.compile(rb"<!ENTITY", re.IGNORECASE)
+_DEFINES = b"<!ENTITY"
+# In UTF-16 and UTF-32 there are zeros between the characters.
+_ENTITY = re.compile(rb"\0{0,3}".join(bytes([byte]) for byte in _DEFINES), re.IGNORECASE)
+_ENTITY_BYTES = 4 * len(_DEFINES)
 
 
 @contextmanager
@@ -64,7 +67,7 @@ def _check_name(name: str) -> None:
 
 
 def _inflate(package: zipfile.ZipFile, entry: zipfile.ZipInfo, before: int) -> int:
-    size = 0
+    size, before_block = 0, b""
     is_xml = entry.filename.lower().endswith(_XML_SUFFIXES)
     with package.open(entry) as stream:
         while block := stream.read(_BLOCK_BYTES):
@@ -77,6 +80,7 @@ def _inflate(package: zipfile.ZipFile, entry: zipfile.ZipInfo, before: int) -> i
                     f"The document unpacks to more than {limits.MAX_INFLATED_BYTES // 1024**2} MiB."
                 )
             # No format of these defines entities of its own: whoever does wants them expanded.
-            if is_xml and _ENTITY.search(block):
+            if is_xml and _ENTITY.search(before_block + block):
                 raise TooComplexError("The document defines XML entities, which are not expanded.")
+            before_block = block[-_ENTITY_BYTES:]
     return size

@@ -20,9 +20,12 @@ _MAIN_PARTS = {
     "ppt/": media_types.PPTX,
     "xl/": media_types.XLSX,
 }
+_OPEN_DOCUMENT = (media_types.ODT, media_types.ODS, media_types.ODP)
 _DECLARED = {
     b"application/epub+zip": media_types.EPUB,
-    media_types.ODT.encode(): media_types.ODT,
+    **{name.encode(): name for name in _OPEN_DOCUMENT},
+    # Templates are read like the documents that are made from them.
+    **{f"{name}-template".encode(): name for name in _OPEN_DOCUMENT},
 }
 _OLE_STREAMS = {
     "worddocument": media_types.DOC,

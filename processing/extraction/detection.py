@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from processing.extraction import media_types
+from processing.extraction.cms import is_armoured, is_cms
 from processing.extraction.containers import OLE_MAGIC, ZIP_MAGIC, ole_type, tar_type, zip_type
 from processing.extraction.text import decode, looks_like_text
 
@@ -63,8 +64,14 @@ def _by_signature(path: Path, sample: bytes, suffix: str) -> str:
         return ole_type(path, suffix)
     if tar := tar_type(path, sample, suffix):
         return tar
+    if is_cms(sample):
+        return media_types.CMS
     if _is_pdf(sample, suffix):
         return media_types.PDF
+    return _picture_or_rich_text(path, sample)
+
+
+def _picture_or_rich_text(path: Path, sample: bytes) -> str:
     for signature, media_type in _SIGNATURES:
         if sample.startswith(signature):
             return media_type
@@ -95,6 +102,8 @@ def _by_content(path: Path, sample: bytes, suffix: str) -> str:
 
 
 def _text_type(path: Path, text: str, suffix: str) -> str:
+    if is_armoured(text):
+        return media_types.CMS
     if marked := _marked_up(text):
         # Mark-up is no accident, except where the suffix names a text that may hold it.
         return media_types.CODE_SUFFIXES.get(suffix, marked)

@@ -37,6 +37,7 @@ class Allowed:
 class Entry:
     """One entry of an archive; what it says of itself, and how to read it.
 
+    `is_decoration` tells what nobody means as a document, such as the logo of a letterhead;
     `damage` are the errors of a broken entry that leave the ones after it readable.
     """
 
@@ -45,6 +46,7 @@ class Entry:
     open: Callable[[], AbstractContextManager[Readable]]
     is_folder: bool = False
     is_locked: bool = False
+    is_decoration: bool = False
     trouble: str = ""
     damage: tuple[type[Exception], ...] = ()
 

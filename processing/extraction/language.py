@@ -15,7 +15,7 @@ def detect_language(pages: Iterable[Page]) -> str:
     """Return the ISO 639-1 code of the language of the first pages, or "" when unsure."""
     from langdetect import DetectorFactory, LangDetectException, detect_langs
 
-    sample = _sample(pages)
+    sample = "\n".join(opening(page.text for page in pages))
     if len(_LETTER.findall(sample)) < _MIN_LETTERS:
         return ""
     # It draws lots; with a fixed seed the same text always has the same language.
@@ -27,12 +27,13 @@ def detect_language(pages: Iterable[Page]) -> str:
     return str(best.lang)[:2] if best.prob >= _MIN_PROBABILITY else ""
 
 
-def _sample(pages: Iterable[Page]) -> str:
+def opening(texts: Iterable[str]) -> list[str]:
+    """Return as much of the first texts as it takes to tell their language."""
     parts: list[str] = []
     length = 0
-    for page in pages:
-        parts.append(page.text[: _SAMPLE_CHARACTERS - length])
+    for text in texts:
+        parts.append(text[: _SAMPLE_CHARACTERS - length])
         length += len(parts[-1])
         if length >= _SAMPLE_CHARACTERS:
             break
-    return "\n".join(parts)
+    return parts

@@ -5,6 +5,8 @@ from documents.errors import TooComplexError
 MAX_TEXT_CHARACTERS = 50_000_000
 MAX_TEXT_BYTES = 4 * MAX_TEXT_CHARACTERS  # no encoding needs more for a character
 MAX_PAGES = 20_000
+# A file of a few hundred bytes can promise more than any machine holds. Cameras reach 200.
+MAX_MEGAPIXELS = 250
 
 MAX_ENTRIES = 20_000
 MAX_ENTRY_BYTES = 512 * 1024**2
@@ -35,3 +37,12 @@ def check_pages(count: int) -> None:
     """Raise TooComplexError when a document has more pages than are read."""
     if count > MAX_PAGES:
         raise TooComplexError(f"The document has {count:,} pages; the limit is {MAX_PAGES:,}.")
+
+
+def check_pixels(width: int, height: int) -> None:
+    """Raise TooComplexError before an image is decoded that has more pixels than are read."""
+    if width * height > MAX_MEGAPIXELS * 1_000_000:
+        raise TooComplexError(
+            f"The image is {width:,} × {height:,} pixels, {width * height // 1_000_000:,}"
+            f" megapixels; the limit is {MAX_MEGAPIXELS}."
+        )

@@ -7,8 +7,10 @@ TAR = "application/x-tar"
 TAR_GZ = "application/x-compressed-tar"
 TAR_BZ2 = "application/x-bzip-compressed-tar"
 TAR_XZ = "application/x-xz-compressed-tar"
+# Signed or enveloped (RFC 8551); what is signed is the one document in it.
+CMS = "application/pkcs7-mime"
 # Documents that hold documents: unpacked, not read.
-ARCHIVES = frozenset({ZIP, TAR, TAR_GZ, TAR_BZ2, TAR_XZ})
+ARCHIVES = frozenset({ZIP, TAR, TAR_GZ, TAR_BZ2, TAR_XZ, CMS})
 # Zip packages of programs that are no archives and that nobody here reads.
 OPC = "application/x-opc-package"
 JAR = "application/java-archive"
@@ -23,9 +25,13 @@ PPT = "application/vnd.ms-powerpoint"
 XLS = "application/vnd.ms-excel"
 MSG = "application/vnd.ms-outlook"
 ODT = "application/vnd.oasis.opendocument.text"
+ODS = "application/vnd.oasis.opendocument.spreadsheet"
+ODP = "application/vnd.oasis.opendocument.presentation"
 EPUB = "application/epub+zip"
 RTF = "application/rtf"
 EML = "message/rfc822"
+# Read, and what is attached is unpacked.
+MAIL = frozenset({EML, MSG})
 
 HTML = "text/html"
 XML = "application/xml"
@@ -49,7 +55,7 @@ HEIC = "image/heic"
 IMAGES = (JPEG, PNG, GIF, WEBP, TIFF, BMP, HEIC)
 
 OOXML_SUFFIXES = {".docx": DOCX, ".pptx": PPTX, ".xlsx": XLSX, ".xlsm": XLSM}
-PACKAGE_SUFFIXES = {**OOXML_SUFFIXES, ".odt": ODT, ".epub": EPUB}
+PACKAGE_SUFFIXES = {**OOXML_SUFFIXES, ".odt": ODT, ".ods": ODS, ".odp": ODP, ".epub": EPUB}
 OLE_SUFFIXES = {".doc": DOC, ".ppt": PPT, ".xls": XLS, ".msg": MSG}
 
 CODE_SUFFIXES = {

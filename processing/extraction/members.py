@@ -1,4 +1,4 @@
-"""What is in an archive: list it and take members out, with limits while it inflates.
+"""What is in an archive or attached to a mail: list it and take members out, within limits.
 
 What an archive declares is not believed: entries may lie about their size, overlap, or
 unpack to far more than they hold (https://www.bamsoftware.com/hacks/zipbomb/). Nothing
@@ -20,7 +20,7 @@ from typing import Any
 
 from documents.errors import CorruptError, EmptyDocumentError, EncryptedError
 from documents.folders import is_junk_folder, is_junk_name, shown
-from processing.extraction import media_types, tar_entries, zip_entries
+from processing.extraction import cms, mail_entries, media_types, tar_entries, zip_entries
 from processing.extraction.entries import Allowed, Budget, Entry, MemberError, Readable
 from processing.extraction.text import clean
 
@@ -75,8 +75,8 @@ class Contents:
         )
 
 
-def list_members(path: Path, media_type: str, allowed: Allowed) -> Contents:
-    """Inflate everything once, keep nothing, and say what is there.
+def list_members(path: Path, media_type: str, allowed: Allowed, name: str = "") -> Contents:
+    """Inflate everything once, keep nothing, and say what is there; `name` is the archive's.
 
     Raises TooComplexError beyond the limits, EncryptedError when nothing can be opened
     without a password, EmptyDocumentError when nothing is there, CorruptError.
@@ -84,7 +84,7 @@ def list_members(path: Path, media_type: str, allowed: Allowed) -> Contents:
     contents = Contents()
     n_locked = 0
     with _archive_errors():
-        for entry in _entries(path, media_type, allowed):
+        for entry in _entries(path, media_type, allowed, name):
             if entry.is_folder:
                 continue
             n_locked += entry.is_locked
@@ -122,18 +122,22 @@ def _write(entry: Entry, path: Path, size: int) -> None:
         raise CorruptError("The archive is damaged: a member has another size than before.")
 
 
-def _entries(path: Path, media_type: str, allowed: Allowed) -> Iterator[Entry]:
+def _entries(path: Path, media_type: str, allowed: Allowed, name: str = "") -> Iterator[Entry]:
     """Yield every entry in its order; each must be read before the next is asked for."""
     budget = Budget(allowed, path.stat().st_size)
     if media_type == media_types.ZIP:
         return zip_entries.entries(path, budget)
+    if media_type in media_types.MAIL:
+        return mail_entries.entries(path, media_type, budget)
+    if media_type == media_types.CMS:
+        return cms.entries(path, name, budget)
     return tar_entries.entries(path, media_type, budget)
 
 
 def _note(entry: Entry, allowed: Allowed, contents: Contents) -> None:
     """Put one entry where it belongs; only a plain one is inflated."""
     parts = [part for part in entry.name.split("/") if part not in {"", "."}]
-    if _is_junk(parts):
+    if entry.is_decoration or _is_junk(parts):
         contents.left_out += 1
         return
     try:

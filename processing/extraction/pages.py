@@ -33,12 +33,16 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
-    """All text of a document by page; `language` is ISO 639-1, or empty when not known."""
+    """All text of a document by page; `language` is ISO 639-1, or empty when not known.
+
+    `unread` are the numbers of pages that show text which nobody has recognised yet.
+    """
 
     pages: tuple[Page, ...]
     title: str = ""
     language: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
+    unread: tuple[int, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the same in plain JSON types."""
@@ -54,6 +58,7 @@ class Extraction:
             "title": self.title,
             "language": self.language,
             "metadata": dict(self.metadata),
+            "unread": list(self.unread),
         }
 
     @classmethod
@@ -72,6 +77,7 @@ class Extraction:
             title=data["title"],
             language=data["language"],
             metadata=dict(data["metadata"]),
+            unread=tuple(data.get("unread", ())),
         )
 
 

@@ -47,7 +47,7 @@ SUPPORTED: Mapping[str, Reader] = MappingProxyType(
         types.DOC: legacy.read_doc,
         types.PPT: legacy.read_ppt,
         types.XLS: workbook.read_xls,
-        types.ODT: opendocument.read,
+        **dict.fromkeys((types.ODT, types.ODS, types.ODP), opendocument.read),
         types.EPUB: book.read,
         types.RTF: partitioned.read_rich_text,
         types.HTML: web.read,

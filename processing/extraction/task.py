@@ -9,6 +9,7 @@ from processing.extraction.detection import detect, load_model
 from processing.extraction.entries import Allowed
 from processing.extraction.offline import prepare
 from processing.extraction.reading import extract, is_supported
+from processing.extraction.readings import Wanted, recognise_pages
 
 _PARSERS = (
     *("charset_normalizer", "langdetect", "lxml.etree", "lxml.html", "pypdfium2"),
@@ -28,9 +29,23 @@ def read(path: str, name: str, media_type: str) -> dict[str, Any]:
     return extract(Path(path), media_type, name).to_json()
 
 
-def list_members(path: str, media_type: str, allowed: dict[str, int]) -> dict[str, Any]:
+def recognise(
+    path: str,
+    media_type: str,
+    numbers: list[int],
+    engine: str,
+    languages: list[str],
+    seconds: float,
+    before: list[str],
+) -> dict[str, Any]:
+    """Return what `Readings` of pages say as JSON; raises the errors of `recognise_pages`."""
+    wanted = Wanted(engine, tuple(languages), seconds, tuple(before))
+    return recognise_pages(Path(path), media_type, numbers, wanted).to_json()
+
+
+def list_members(path: str, name: str, media_type: str, allowed: dict[str, int]) -> dict[str, Any]:
     """Return the `Contents` of an archive as JSON; raises the errors of `members`."""
-    return members.list_members(Path(path), media_type, Allowed(**allowed)).to_json()
+    return members.list_members(Path(path), media_type, Allowed(**allowed), name).to_json()
 
 
 def unpack(

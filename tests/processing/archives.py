@@ -7,9 +7,9 @@ import pytest
 from documents.errors import SluiceError
 from documents.models import Batch, Document
 from processing import leases, reading
-from processing.models import StageName
+from processing.models import PageText, StageName
 from processing.pipeline import following, get_stage
-from processing.stage import Held, Lease, Result
+from processing.stage import Aside, Held, Lease, Result
 from tests.processing.lifecycle import arrived, claim, due, fresh
 from tests.processing.search_library import CompassEmbedder
 
@@ -53,6 +53,7 @@ def settle(lease: Lease, result: Result) -> SluiceError | None:
     if isinstance(result, SluiceError):
         leases.fail(lease, result)
         return result
+    assert not isinstance(result, Aside)
     leases.finish(lease, result, following(lease.stage))
     return None
 
@@ -75,3 +76,8 @@ def unpack(document: Document) -> SluiceError | None:
 def members_of(document: Document) -> dict[str, Document]:
     rows = Document.objects.filter(batch=document.batch).exclude(id=document.id)
     return {row.path: row for row in rows.order_by("path", "id")}
+
+
+def text_of(document: Document) -> str:
+    pages = PageText.objects.filter(document=document).order_by("number")
+    return "\n".join(page.text for page in pages)

@@ -23,7 +23,7 @@ def test_a_page_is_read_by_paragraph_entry_and_row(tmp_path: Path) -> None:
     extraction = read(samples.write(tmp_path / "a.html", PAGE))
 
     assert text_of(extraction) == (
-        "Start\n\nGroße Worte\n\nEin Satz mit fettem Wort\nund Umbruch.\n\nlose\n\nAbsatz\n\n"
+        "Große Worte\n\nEin Satz mit fettem Wort\nund Umbruch.\n\nlose\n\nAbsatz\n\n"
         "danach\n\neins\nzwei\n\nOrt\tZahl\nBern\t7\n\nBild eines Reihers\n\na\n  b"
     )
     assert extraction.title == "Die Seite"

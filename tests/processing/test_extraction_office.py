@@ -24,7 +24,10 @@ def test_a_word_document_gives_text_tables_and_what_stands_beside_them(tmp_path:
         "Bird\tCount\nBird: Grey heron; Count: 12\nBird: Egret; Count: 7\n\n"
         "Inside a control\n\nInserted later\n\nBoxed words"
     )
-    assert second == "Second page\n\nSpring comes late.\n\nSee appendix nine\n\nRunning head"
+    assert second == (
+        "Second page\n\nSpring comes late.\n\nSee appendix nine\n\nRunning head\n\n"
+        "Title: Report on herons\nAuthor: Ada Reiher"
+    )
     assert headings_of(extraction) == ["Herons in winter", "Second page"]
     assert extraction.title == "Report on herons"
     assert extraction.metadata["author"] == "Ada Reiher"
@@ -72,7 +75,7 @@ def test_an_open_document_has_headings_tables_and_page_ends(tmp_path: Path) -> N
 
     assert [p.text for p in extraction.pages] == [
         "Agenda\n\nPoint one  and\ttwo\nentry\n\na\tb",
-        "Next page",
+        "Next page\n\nTitle: Minutes",
     ]
     assert extraction.title == "Minutes"
     assert headings_of(extraction) == ["Agenda"]
@@ -163,7 +166,7 @@ def test_old_word_documents_are_converted_where_libreoffice_is_installed(
     tmp_path: Path, path_without_libreoffice: Path
 ) -> None:
     ready = samples.make_docx(tmp_path / "ready.docx")
-    _install_soffice(path_without_libreoffice, f'cp "{ready}" "$outdir/document.docx"')
+    _install_soffice(path_without_libreoffice, f'cp "{ready}" "$outdir/original.docx"')
     path = samples.write(tmp_path / "old.doc", "old bytes")
 
     extraction = extract(path, media_types.DOC, "old.doc")

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from documents.errors import CorruptError, EncryptedError
+from documents.errors import CorruptError, EncryptedError, UnsupportedError
+from tests.processing import bombs
 from tests.processing import extraction_samples as samples
 from tests.processing.extraction_samples import headings_of, read
 
@@ -49,3 +50,26 @@ def test_a_broken_pdf_is_refused_as_damaged(tmp_path: Path, content: bytes) -> N
 
     assert caught.value.detail == "The PDF is damaged and cannot be opened."
     assert caught.value.__cause__ is not None
+
+
+def test_a_pdf_packed_with_brotli_is_refused_and_not_taken_for_an_empty_one(
+    tmp_path: Path,
+) -> None:
+    page = bombs.one_page(b"<</Filter/BrotliDecode/Length 4>>stream\nabcd\nendstream")
+    # Nothing is left to say where the pages are when that is packed too.
+    structure = (
+        b"%PDF-2.0\n1 0 obj\n<</Type/XRef/Filter/BrotliDecode/Length 1>>stream\na\nendstream\n"
+    )
+
+    for content in (page, structure):
+        with pytest.raises(UnsupportedError, match="packed with Brotli"):
+            read(samples.write(tmp_path / "a.pdf", content))
+
+
+def test_a_pdf_whose_pages_are_all_read_may_have_something_packed_with_brotli(
+    tmp_path: Path,
+) -> None:
+    path = samples.make_pdf(tmp_path / "a.pdf", ["Herons in winter"])
+    path.write_bytes(path.read_bytes() + b"% an attachment: /BrotliDecode\n")
+
+    assert read(path).pages[0].text == "Herons in winter"

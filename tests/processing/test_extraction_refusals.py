@@ -14,13 +14,30 @@ from documents.errors import (
     TooComplexError,
     UnsupportedError,
 )
-from processing.extraction import detect, extract, limits, media_types, reading, task
+from processing.extraction import (
+    detect,
+    extract,
+    is_supported,
+    limits,
+    media_types,
+    reading,
+    task,
+)
+from processing.extraction.readers.package import parse_xml
 from processing.extraction.source import Source
+from tests.processing import bombs
 from tests.processing import extraction_samples as samples
 from tests.processing.extraction_samples import read, text_of
 
-LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
-BOMB = f'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY l0 "ha">{LAUGHS}]>'
+BOMB = f'<?xml version="1.0"?>{bombs.BILLION_LAUGHS}'
+PACKAGES: dict[str, tuple[str, Callable[[Path], Path]]] = {
+    "a.docx": ("word/comments.xml", samples.make_docx),
+    "a.xlsx": ("xl/comments1.xml", lambda path: samples.make_xlsx(path, {"S": [["x"]]})),
+    "a.pptx": ("ppt/slides/slide9.xml", samples.make_pptx),
+    "a.odt": ("styles.xml", lambda path: samples.make_odt(path, "<text:p>x</text:p>")),
+    "a.epub": ("OPS/text/c9.xhtml", lambda path: samples.make_epub(path, ["<p>x</p>"])),
+}
+ENCODINGS = ("utf-8", "utf-16", "utf-16-be", "utf-32")
 
 
 def test_an_empty_document_is_refused(tmp_path: Path) -> None:
@@ -33,10 +50,6 @@ def test_an_empty_document_is_refused(tmp_path: Path) -> None:
     [
         ("application/zip", "Documents of the type application/zip cannot be read."),
         (media_types.UNKNOWN, "The content of this document is of no known kind."),
-        (
-            media_types.PNG,
-            "Images have no text layer; text recognition is not installed here.",
-        ),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_the_reason(
@@ -50,10 +63,22 @@ def test_what_cannot_be_read_is_refused_with_the_reason(
     assert caught.value.detail == sentence
 
 
-def test_entities_of_xml_are_not_expanded(tmp_path: Path) -> None:
-    path = samples.write(tmp_path / "a.xml", f"{BOMB}<x>before<b>bold</b> &l9; after</x>")
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_entities_of_xml_are_not_expanded(tmp_path: Path, encoding: str) -> None:
+    xml = bombs.laughing("<x>before<b>bold</b> &l9; after</x>", encoding=encoding)
+    path = samples.write(tmp_path / "a.xml", xml)
 
-    assert len(text_of(read(path))) < 100
+    text = text_of(read(path))
+
+    assert "before" in text
+    assert len(text) < 100
+
+
+def test_a_drawing_in_svg_is_not_read_at_all(tmp_path: Path) -> None:
+    path = samples.write(tmp_path / "a.svg", bombs.laughing("<svg><text>&l9;</text></svg>"))
+
+    assert detect(path, path.name) == media_types.SVG
+    assert not is_supported(media_types.SVG)
 
 
 def test_xml_reads_no_other_file(tmp_path: Path) -> None:
@@ -90,6 +115,36 @@ def test_hostile_packages_are_refused_before_a_parser_sees_them(
 
     with pytest.raises(TooComplexError):
         read(path)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("name", PACKAGES)
+def test_entities_in_a_part_of_a_package_are_refused_in_any_encoding(
+    tmp_path: Path, name: str, encoding: str
+) -> None:
+    part, make = PACKAGES[name]
+    path = make(tmp_path / name)
+    samples.add_entry(path, part, bombs.laughing("<x>&l9;</x>", encoding=encoding))
+
+    with pytest.raises(TooComplexError, match="defines XML entities"):
+        read(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
+def test_entities_are_found_where_two_blocks_meet(tmp_path: Path, encoding: str) -> None:
+    definition = "<!ENTITY".encode(encoding)
+    for at in range(1, len(definition)):
+        path = samples.make_docx(tmp_path / f"{at}.docx")
+        samples.add_entry(path, "word/more.xml", b" " * (1024**2 - at) + definition)
+
+        with pytest.raises(TooComplexError, match="defines XML entities"):
+            read(path)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_parser_that_meets_entities_all_the_same_expands_none(encoding: str) -> None:
+    with pytest.raises(CorruptError):
+        parse_xml(bombs.laughing("<x>&l9;</x>", encoding=encoding))
 
 
 def test_a_package_of_too_many_parts_is_refused(

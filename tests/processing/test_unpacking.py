@@ -10,21 +10,16 @@ from documents.services.deletion import delete
 from documents.services.reprocessing import reprocess_one
 from documents.states import Status
 from documents.storage import get_storage
-from processing.models import Chunk, PageText
+from processing.models import Chunk
 from processing.numbering import number_events
 from tests.processing import archive_samples as samples
 from tests.processing import archives
-from tests.processing.archives import TWO, dropped, members_of, unpack, verified
-from tests.processing.lifecycle import arrived, fresh, learn
+from tests.processing.archives import TWO, dropped, members_of, text_of, unpack, verified
+from tests.processing.lifecycle import adorn, arrived, fresh, learn
 
 pytestmark = pytest.mark.django_db
 warm = archives.warm
 provider = archives.provider
-
-
-def text_of(document: Document) -> str:
-    pages = PageText.objects.filter(document=document).order_by("number")
-    return "\n".join(page.text for page in pages)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +45,7 @@ def test_an_archive_is_found_by_what_was_in_it_and_ends_ready(batch: Batch) -> N
     document = dropped(batch, samples.tarred_specials(), "special.tar")
 
     assert unpack(document) is None
+    adorn(document)
     learn(document)
 
     document = fresh(document)
@@ -143,6 +139,7 @@ def test_reading_an_archive_anew_brings_only_what_is_missing(
 ) -> None:
     document = dropped(batch, samples.zipped(TWO))
     assert unpack(document) is None
+    adorn(document)
     learn(document)
     delete(members_of(document)["drop/two.zip/a.txt"], user)
     puts.clear()

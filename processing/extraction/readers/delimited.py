@@ -7,7 +7,7 @@ from io import StringIO
 
 from processing.extraction import media_types
 from processing.extraction.pages import Extraction, PageWriter, split_pages
-from processing.extraction.readers.rows import lines_of
+from processing.extraction.readers.rows import header_of_data, lines_of
 from processing.extraction.source import Source
 from processing.extraction.text import clean
 
@@ -22,7 +22,7 @@ def read(source: Source) -> Extraction:
     delimiter = "\t" if source.media_type == media_types.TSV else _delimiter(text)
     writer = PageWriter()
     try:
-        for line in lines_of(_rows(text, delimiter)):
+        for line in lines_of(_rows(text, delimiter), header_of_data):
             writer.add(line, separator="\n")
             if writer.is_full:
                 writer.end_page()

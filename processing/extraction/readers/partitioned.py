@@ -5,10 +5,12 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from documents.errors import CorruptError
-from processing.extraction.archives import open_package
+from processing.extraction.archives import check_package, open_package
 from processing.extraction.offline import prepare
 from processing.extraction.pages import Extraction, PageWriter
-from processing.extraction.readers.package import properties
+from processing.extraction.readers.describing import described
+from processing.extraction.readers.drawing import paragraphs
+from processing.extraction.readers.package import parse_xml, properties
 from processing.extraction.readers.rows import lines_of
 from processing.extraction.readers.web import write_html
 from processing.extraction.source import Source
@@ -17,14 +19,14 @@ if TYPE_CHECKING:
     from pptx.slide import Slide
     from unstructured.documents.elements import Element
 
+_BESIDE = ("/comments", "/diagramData")
 # Language is detected once for the whole document, not by each element.
 _NO_LANGUAGE_DETECTION = [""]
 
 
 def read_slides(source: Source) -> Extraction:
     """Read a presentation, one page per slide: its shapes, tables, charts and speaker notes."""
-    with open_package(source.path) as package:
-        metadata = properties(package, "docProps/core.xml")
+    check_package(source.path)
     prepare()
     from pptx import Presentation
     from unstructured.partition.pptx import partition_pptx
@@ -39,7 +41,9 @@ def read_slides(source: Source) -> Extraction:
     writer = PageWriter()
     for number, slide in enumerate(Presentation(str(source.path)).slides, start=1):
         _write_slide(by_slide.get(number, []), slide, writer)
-    pages = writer.finish()
+    with open_package(source.path) as package:
+        metadata = properties(package, "docProps/core.xml")
+        pages = described(package, writer.finish())
     first = next((page.headings[0].text for page in pages if page.headings), "")
     return Extraction(pages=pages, title=metadata.pop("title", first), metadata=metadata)
 
@@ -69,6 +73,8 @@ def _write_slide(elements: Iterable["Element"], slide: "Slide", writer: PageWrit
         _write(element, writer, is_heading=is_title and writer.is_empty)
     for chart in _charts(slide.shapes):
         writer.add("\n".join(lines_of(_chart_rows(chart))))
+    for text in _beside(slide):
+        writer.add(text)
     if slide.has_notes_slide:
         frame = slide.notes_slide.notes_text_frame
         writer.add(frame.text if frame is not None else "")
@@ -83,6 +89,25 @@ def _write(element: "Element", writer: PageWriter, *, is_heading: bool) -> None:
     else:
         is_entry = element.category == "ListItem"
         writer.add(element.text or "", separator="\n" if is_entry else "\n\n")
+
+
+def _beside(slide: "Slide") -> Iterator[str]:
+    """Yield what stands off the slide, in its diagrams and in comments on it."""
+    for shape in _leaves(slide.shapes):
+        is_off = shape.top and shape.left and min(shape.top, shape.left) < 0
+        if is_off and shape.has_text_frame:
+            yield shape.text_frame.text
+    for relation in slide.part.rels.values():
+        if not relation.is_external and relation.reltype.endswith(_BESIDE):
+            yield from paragraphs(parse_xml(relation.target_part.blob))
+
+
+def _leaves(shapes: Any) -> Iterator[Any]:
+    for shape in shapes:
+        if hasattr(shape, "shapes"):
+            yield from _leaves(shape.shapes)
+        else:
+            yield shape
 
 
 def _charts(shapes: Any) -> Iterator[Any]:

@@ -1,18 +1,44 @@
 """Turn the rows of a table into lines that can be read, embedded and found one by one."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 _NUMBER = re.compile(r"^[^\w\s]?\s?-?[\d.,:/% -]*\d[\d.,:/% -]*\s?[^\w\s]?$")
 # Enough rows to see whether a column holds figures under a word.
 _LOOK_AHEAD = 20
 _MAX_LABEL_CHARACTERS = 60
+# Of words over words, fewer rows could as well be two columns of a list.
+_MIN_ROWS = 2
 # In a wider table the labels would outweigh the values.
-_MAX_LABELLED_COLUMNS = 24
+_MAX_LABELLED_COLUMNS = 64
 
 
-def lines_of(rows: Iterable[list[str]]) -> Iterator[str]:
+IsHeader = Callable[[list[str], list[list[str]]], bool]
+
+
+def header_of_figures(first: list[str], below: list[list[str]]) -> bool:
+    """Whether the first row names columns for sure: words only, over some column of figures."""
+    return _names_columns(first, below) and any(
+        _holds_figures(below, column) for column, cell in enumerate(first) if cell
+    )
+
+
+def header_of_data(first: list[str], below: list[list[str]]) -> bool:
+    """Whether the first row names the columns of a data set, in which all may be words.
+
+    Then it has a name for each column that is used, none of them occurs below, and there
+    are rows enough to tell.
+    """
+    if header_of_figures(first, below):
+        return True
+    width = max((len(row) for row in below), default=0)
+    is_full = len(first) >= width and all(first)
+    is_apart = not any(cell in row for row in below for cell in first)
+    return is_full and is_apart and len(below) >= _MIN_ROWS and _names_columns(first, below)
+
+
+def lines_of(rows: Iterable[list[str]], is_header: IsHeader = header_of_figures) -> Iterator[str]:
     """Yield one line per row that is not empty, and "" between blocks of rows.
 
     Under a header that is sure to be one, a row reads "Team: Mayors; Cups: 1", so
@@ -26,7 +52,7 @@ def lines_of(rows: Iterable[list[str]]) -> Iterator[str]:
             yield first[0]
             first = next(rest, [])
         head = list(islice(rest, _LOOK_AHEAD))
-        labels = first if _is_header(first, head) else []
+        labels = first if is_header(first, head) else []
         yield "\t".join(first)
         for row in head:
             yield _line(row, labels)
@@ -65,14 +91,12 @@ def _line(row: list[str], labels: list[str]) -> str:
     return "; ".join(cells)
 
 
-def _is_header(first: list[str], below: list[list[str]]) -> bool:
-    """Whether the first row names columns: words only, each once, over some column of figures."""
+def _names_columns(first: list[str], below: list[list[str]]) -> bool:
+    """Whether the cells could name columns: words only, short, and each once."""
     labels = [cell for cell in first if cell]
-    if not 2 <= len(labels) <= _MAX_LABELLED_COLUMNS or len(set(labels)) < len(labels):
+    if not below or not 2 <= len(labels) <= _MAX_LABELLED_COLUMNS or len({*labels}) < len(labels):
         return False
-    if any(len(label) > _MAX_LABEL_CHARACTERS or _NUMBER.match(label) for label in labels):
-        return False
-    return any(_holds_figures(below, column) for column, cell in enumerate(first) if cell)
+    return not any(len(label) > _MAX_LABEL_CHARACTERS or _NUMBER.match(label) for label in labels)
 
 
 def _holds_figures(rows: list[list[str]], column: int) -> bool:

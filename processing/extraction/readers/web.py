@@ -1,6 +1,8 @@
-"""Read web pages: all text a reader would see, by paragraph, list entry and table row."""
+"""Read web pages: the text a reader would see, by paragraph, list entry and table row."""
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from documents.errors import TooComplexError
@@ -28,8 +30,23 @@ _BLOCKS = frozenset(
     | {"thead", "ul"}
 )
 _CELLS = frozenset({"td", "th"})
+# https://www.w3.org/TR/html-aria/: the elements and the roles of what frames a page.
+_FRAMES = frozenset({"nav", "aside", "button", "select", "datalist", "menu"})
+_FRAME_ROLES = frozenset(
+    {"navigation", "banner", "contentinfo", "complementary", "search", "dialog", "alertdialog"}
+)
+_CONTENT = frozenset({"main", "article", "section", "blockquote"})
+_MIN_CONTENT_SHARE = 0.25
 # A cell longer than this holds the layout of a page, not a value.
 _MAX_VALUE_CHARACTERS = 600
+
+
+LeaveOut = Callable[["HtmlElement"], bool]
+
+
+def _nothing(element: "HtmlElement") -> bool:
+    """Leave nothing out: what is seen is what counts."""
+    return False
 
 
 class Head(NamedTuple):
@@ -42,9 +59,19 @@ class Head(NamedTuple):
 
 
 def read(source: Source) -> Extraction:
-    """Read an HTML document."""
+    """Read an HTML document without what frames it: menus, banners, feet.
+
+    Where little would be left, the frame is the content, and all of it is read.
+    """
+    text = decode_html(source.read_bytes())
+    frames: list[bool] = []
     writer = PageWriter()
-    head = write_html(decode_html(source.read_bytes()), writer)
+    head = write_html(text, writer, leave_out=partial(_note_frame, frames))
+    if any(frames):
+        whole = PageWriter()
+        write_html(text, whole)
+        if _length(writer) < _MIN_CONTENT_SHARE * _length(whole):
+            writer = whole
     metadata = {"author": head.author, "description": head.description}
     return Extraction(
         pages=writer.finish(),
@@ -54,13 +81,37 @@ def read(source: Source) -> Extraction:
     )
 
 
+def _note_frame(found: list[bool], element: "HtmlElement") -> bool:
+    if _is_frame(element):
+        found.append(True)
+        return True
+    return False
+
+
+def _length(writer: PageWriter) -> int:
+    return sum(len(page.text) for page in writer.finish())
+
+
+def _is_frame(element: "HtmlElement") -> bool:
+    """Whether an element frames a page instead of saying something, by its name or its role."""
+    role = element.get("role", "").lower()
+    if role in _FRAME_ROLES or element.tag in _FRAMES:
+        return True
+    if element.tag == "header" and element.find(".//h1") is not None:
+        return False  # It names the page, which a banner does not.
+    # Within an article a head has its title and its date, and a foot its notes.
+    return element.tag in ("header", "footer") and not any(
+        above.tag in _CONTENT or above.get("role") == "main" for above in element.iterancestors()
+    )
+
+
 def decode_html(data: bytes) -> str:
     """Decode a page; what its own meta element or XML declaration names is a hint."""
     declared = _DECLARED_CHARSET.search(data[:4096])
     return decode(data, declared[1].decode("ascii") if declared else "")
 
 
-def write_html(text: str, writer: PageWriter) -> Head:
+def write_html(text: str, writer: PageWriter, *, leave_out: LeaveOut = _nothing) -> Head:
     """Write what is seen of a page to the writer and return what its head says."""
     from lxml import etree, html
 
@@ -74,15 +125,17 @@ def write_html(text: str, writer: PageWriter) -> Head:
     # The parser leaves out what is deeper than it goes, and says so only in its log.
     if any(entry.type_name == "ERR_RESOURCE_LIMIT" for entry in parser.error_log):
         raise TooComplexError("The page is nested too deeply to be read.")
-    _Walk(writer).over(root)
+    _Walk(writer, leave_out).over(root)
     return _head(root)
 
 
 class _Walk:
     """One pass over the elements of a page, without recursion: pages nest as deep as they like."""
 
-    def __init__(self, writer: PageWriter) -> None:
+    def __init__(self, writer: PageWriter, leave_out: LeaveOut) -> None:
         self.writer = writer
+        self.leave_out = leave_out
+        self.left_out: set[HtmlElement] = set()
         self.buffer: list[str] = []
         self.separator = "\n\n"
         self.preformatted = 0
@@ -96,7 +149,8 @@ class _Walk:
             if not isinstance(element.tag, str):
                 continue
             if event == "start":
-                if element.tag in _UNSEEN or _is_hidden(element):
+                if element.tag in _UNSEEN or _is_hidden(element) or self.leave_out(element):
+                    self.left_out.add(element)
                     # No end event comes for its inside, but one for itself.
                     walker.skip_subtree()
                     continue
@@ -124,7 +178,8 @@ class _Walk:
 
     def _end(self, element: "HtmlElement") -> None:
         tag = element.tag
-        if tag in _UNSEEN or _is_hidden(element):
+        if element in self.left_out:
+            self.left_out.remove(element)
             self._text(element.tail)
             return
         if tag in _HEADINGS and not self.row_depth:

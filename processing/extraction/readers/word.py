@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from processing.extraction.archives import open_package
 from processing.extraction.pages import Extraction, PageWriter
+from processing.extraction.readers.describing import described
+from processing.extraction.readers.drawing import paragraphs, related
 from processing.extraction.readers.package import attribute, local, parse_xml, properties
 from processing.extraction.readers.rows import lines_of
 from processing.extraction.source import Source
@@ -37,7 +39,8 @@ def read(source: Source) -> Extraction:
         flow = _Flow(_heading_styles(package, f"{folder}/styles.xml"), _page_mark(document))
         flow.blocks(document)
         _write_after(package, folder, flow)
-    pages = flow.writer.finish()
+        _write_drawn(package, main, flow)
+        pages = described(package, flow.writer.finish())
     first = pages[0].headings[0].text if pages[0].headings else ""
     return Extraction(pages=pages, title=metadata.pop("title", first), metadata=metadata)
 
@@ -226,3 +229,10 @@ def _write_after(package: zipfile.ZipFile, folder: str, flow: _Flow) -> None:
         stem = name.removeprefix(f"{folder}/").removesuffix(".xml").rstrip("0123456789")
         if name.endswith(".xml") and stem in _AFTER_THE_TEXT:
             flow.notes(parse_xml(package.read(name)))
+
+
+def _write_drawn(package: zipfile.ZipFile, main: str, flow: _Flow) -> None:
+    """Write what charts and diagrams say, which the text only refers to."""
+    for part in related(package, main, "chart", "diagramData"):
+        for text in paragraphs(parse_xml(package.read(part))):
+            flow.writer.add(text)
