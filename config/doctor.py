@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import redis
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -24,17 +25,21 @@ from config.supervisor import is_loopback
 from documents import faults
 from documents.errors import SluiceError
 from documents.storage import get_storage
-from processing import reading
-from processing.embeddings.registry import get_embedder
+from processing import reading, virus_scan
+from processing.embeddings.registry import get_embedder, get_image_embedder
+from processing.enrichment import names
+from processing.extraction import libreoffice
+from processing.extraction.recognition import available_languages, engine_name, tesseract_version
+from processing.extraction.recognition.engines import OFF, TESSERACT
 from processing.models import Worker
 from processing.outcome import is_alive
+from processing.previews.frame import COLOURS
 from processing.sandbox import Sandbox
 
 MINIMUM_PYTHON = (3, 11)
 MIB = 1024**2
 LOW_DISK_BYTES, NO_DISK_BYTES = 5 * 1024 * MIB, 512 * MIB
 MIN_SECRET_KEY = 50
-LIBREOFFICE = ("soffice", "libreoffice")
 Check = tuple[str, Callable[[], str], str]
 PROBE = b"Sluice can store these bytes."
 
@@ -147,6 +152,20 @@ def _model() -> str:
     return f"{embedder.model}, {embedder.dimensions} dimensions, {seconds:.1f} s to the first"
 
 
+def _images() -> str:
+    embedder = get_image_embedder()
+    if embedder is None:
+        advice = "Set IMAGE_MODEL_PATH to a CLIP model to have images found by what they show."
+        raise DoctorError("off: no IMAGE_MODEL_PATH is set", advice, Level.INFO)
+    frame = embedder.frame
+    started = time.monotonic()
+    # Each tower holds what it makes against what the folder says.
+    embedder.embed_texts(["a lantern by a lake"])
+    embedder.embed_images([np.full((frame.height, frame.width, COLOURS), 128, np.uint8)])
+    seconds = time.monotonic() - started
+    return f"{embedder.model}, {embedder.dimensions} dimensions, {seconds:.1f} s to the first"
+
+
 def _sandbox() -> str:
     sandbox = Sandbox(tasks=[reading.DETECT])
     try:
@@ -159,12 +178,40 @@ def _sandbox() -> str:
     return f"recognised {answer['media_type']}"  # type: ignore[call-overload, index]
 
 
+def _names() -> str:
+    if not settings.ENTITY_MODEL:
+        advice = "Set ENTITY_MODEL to a spaCy pipeline to have people and places found."
+        raise DoctorError("off: no ENTITY_MODEL is set", advice, Level.INFO)
+    return ", ".join(f"{model} for {names.load(model).lang}" for model in settings.ENTITY_MODEL)
+
+
 def _office() -> str:
-    path = next((found for name in LIBREOFFICE if (found := shutil.which(name))), None)
+    path = libreoffice.program()
     if path is None:
         advice = "Install it to read .doc and .ppt documents; all others do without."
         raise DoctorError("LibreOffice is not on PATH", advice, Level.INFO)
     return path
+
+
+def _virus_scan() -> str:
+    if not settings.CLAMD_URL:
+        advice = "Set CLAMD_URL to have ClamAV look at every document."
+        raise DoctorError("nobody looks for viruses", advice, Level.INFO)
+    return virus_scan.version(settings.CLAMD_URL, settings.CLAMD_SECONDS)
+
+
+def _recognition() -> str:
+    if settings.OCR_ENGINE == OFF:
+        raise DoctorError("off", "Set OCR_ENGINE=auto to read scans and images.", Level.INFO)
+    if engine_name(settings.OCR_ENGINE) != TESSERACT:
+        advice = "Install Tesseract, which is faster and better with Latin scripts, if you can."
+        raise DoctorError("RapidOCR, English and Chinese", advice, Level.INFO)
+    here = available_languages()
+    missing = [name for name in settings.OCR_LANGUAGES if name not in here]
+    if missing:
+        said = f"Tesseract has no {', '.join(missing)}, only {', '.join(here) or 'nothing'}"
+        raise DoctorError(said, "Install its data for them, or set OCR_LANGUAGES.", Level.WARN)
+    return f"{tesseract_version()}, {', '.join(settings.OCR_LANGUAGES)}"
 
 
 def _workers() -> str:
@@ -229,9 +276,13 @@ CHECKS: tuple[Check, ...] = (
     ("Storage", _storage, _STORAGE),
     ("Disk", _disk, ""),
     ("Embedding model", _model, "Check the EMBEDDING_ settings."),
+    ("Image model", _images, "Correct its folder, or unset IMAGE_MODEL_PATH."),
+    ("Entity model", _names, "Install it, or unset ENTITY_MODEL: enrich fails without it."),
     ("Sandbox", _sandbox, "Without it no document can be read; the message says why."),
     ("Workers", _workers, _DATABASE),
     ("Conductor", _conductor, _DATABASE),
+    ("Text recognition", _recognition, "Install it, or set OCR_ENGINE=auto."),
     ("LibreOffice", _office, ""),
+    ("Virus scan", _virus_scan, "Documents wait until it answers: check CLAMD_URL and clamd."),
 )
 NEED_DATABASE = (_pgvector, _migrations, _workers, _conductor)

@@ -16,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 env = Env(eager=True)
 AT_LEAST_ONE = validate.Range(min=1)
 POSITIVE = validate.Range(min=0, min_inclusive=False)
+OCR_ENGINES = validate.OneOf(["auto", "tesseract", "rapidocr", "off"])
 SHARE = validate.Range(min=0, min_inclusive=False, max=1)
 
 

@@ -13,6 +13,7 @@ import structlog
 from config import local_services
 from config.environment import (
     AT_LEAST_ONE,
+    OCR_ENGINES,
     POSITIVE,
     SHARE,
     app_origins,
@@ -202,8 +203,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
-    # The same states stand in several fields.
-    "ENUM_NAME_OVERRIDES": {"Status": "documents.states.Status"},
+    # The same states, and the same kinds, stand in several fields.
+    "ENUM_NAME_OVERRIDES": {
+        "Status": "documents.states.Status",
+        "EntityKind": "processing.schema.KINDS",
+    },
 }
 # A window of 500 documents with long paths is about 1 MB of JSON.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
@@ -237,8 +241,16 @@ if STORAGE_BACKEND == "s3":
     require_bucket(S3)
     # Browsers send documents straight to the store.
     CONTENT_SECURITY_POLICY["DIRECTIVES"]["connect-src"] += s3_origins(S3)
+    # Thumbnails come from there too.
+    CONTENT_SECURITY_POLICY["DIRECTIVES"]["img-src"] += s3_origins(S3)
 UPLOAD_URL_SECONDS = env.int("UPLOAD_URL_SECONDS", 300)
 DOWNLOAD_URL_SECONDS = env.int("DOWNLOAD_URL_SECONDS", 300)
+# How long a link to a thumbnail or a page's image works: browsers keep the picture themselves.
+PREVIEW_URL_SECONDS = env.int("PREVIEW_URL_SECONDS", 3600, validate=AT_LEAST_ONE)
+# Pictures of pages, drawn when somebody looks: how many a web process draws at once, and how
+# much of them is kept, by when somebody looked last.
+PAGE_DRAWERS = env.int("PAGE_DRAWERS", 2, validate=AT_LEAST_ONE)
+PAGE_IMAGES_MAX_BYTES = env.int("PAGE_IMAGES_MAX_BYTES", 2 * 1024**3)
 # An upload that never came gives its quota back after this long.
 UPLOAD_EXPIRY_SECONDS = env.int("UPLOAD_EXPIRY_SECONDS", 24 * 3600)
 # An upload nobody completed is looked for after this long (a closed tab).
@@ -281,6 +293,16 @@ INTERACTIVE_DOCUMENTS = env.int("INTERACTIVE_DOCUMENTS", 5)
 PARSE_MEMORY_BYTES = env.int("PARSE_MEMORY_BYTES", 1536 * 1024**2)
 PARSE_CPU_SECONDS = env.int("PARSE_CPU_SECONDS", 120)
 PARSE_WALL_SECONDS = env.int("PARSE_WALL_SECONDS", 180)
+# Where a ClamAV daemon looks at every document before it is kept; empty: nowhere.
+CLAMD_URL = env.str("CLAMD_URL", "")
+CLAMD_SECONDS = env.float("CLAMD_SECONDS", 60.0, validate=POSITIVE)
+# Text recognition: which engine, in which languages of Tesseract, and how much of a document.
+OCR_ENGINE = env.str("OCR_ENGINE", "auto", validate=OCR_ENGINES)
+OCR_LANGUAGES = env.list("OCR_LANGUAGES", ["eng"])
+OCR_MAX_PAGES = env.int("OCR_MAX_PAGES", 200, validate=AT_LEAST_ONE)
+# After so long others have their turn, and the document goes on when its own comes again.
+OCR_SLICE_SECONDS = env.int("OCR_SLICE_SECONDS", 20, validate=AT_LEAST_ONE)
+OCR_MAX_SECONDS = env.int("OCR_MAX_SECONDS", 900, validate=AT_LEAST_ONE)
 ARCHIVE_MAX_ENTRIES = env.int("ARCHIVE_MAX_ENTRIES", 20_000)
 ARCHIVE_MAX_BYTES = env.int("ARCHIVE_MAX_BYTES", 4 * 1024**3)
 ARCHIVE_MAX_RATIO = env.int("ARCHIVE_MAX_RATIO", 200)
@@ -297,7 +319,11 @@ EMBEDDING_API_KEY = env.str("EMBEDDING_API_KEY", "")
 EMBEDDING_DIMENSIONS = env.int("EMBEDDING_DIMENSIONS", 0)
 EMBEDDING_THREADS = env.int("EMBEDDING_THREADS", 1)
 EMBEDDING_RUNTIME = env.str("EMBEDDING_RUNTIME", "auto")
+# A folder of a model that finds images by what they show; empty: none does.
+IMAGE_MODEL_PATH = env.str("IMAGE_MODEL_PATH", "")
 MODEL_CACHE_DIR = Path(env.str("MODEL_CACHE_DIR", str(SLUICE_HOME / "models")))
+# Pipelines that name people, organisations and places, each for its language.
+ENTITY_MODEL: list[str] = list(map(str.strip, env.list("ENTITY_MODEL", [])))
 
 # --- logs ---------------------------------------------------------------------
 

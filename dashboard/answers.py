@@ -1,5 +1,6 @@
 """What the search page shows: the hits of `processing.search`, and what to say about them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dashboard.forms import Question
@@ -30,6 +31,8 @@ class Answer:
     total: int = 0
     message: str = ""
     by_words_only: bool = False
+    without_images: bool = False
+    facets: Sequence[search.Facet] = ()
 
     @property
     def on_the_way(self) -> int:
@@ -51,6 +54,8 @@ def answer(user: User, question: Question) -> Answer:
             folder=question.folder,
             content_type=",".join(MEDIA_TYPES.get(question.type, ())),
             batch=question.batch,
+            mentioning=[question.entity] if question.entity else [],
+            facets=True,
         )
     except ProviderError as error:
         return Answer([], message=f"{error.detail} Search by keyword works meanwhile.")
@@ -59,5 +64,7 @@ def answer(user: User, question: Question) -> Answer:
         searchable=found.coverage.searchable,
         total=found.coverage.total,
         message=found.message,
-        by_words_only=bool(found.degraded),
+        by_words_only=found.degraded == "semantic",
+        without_images=found.degraded == "images",
+        facets=found.facets or (),
     )

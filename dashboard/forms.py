@@ -54,6 +54,12 @@ class Question:
     folder: str
     type: str
     batch: UUID | None
+    entity: str
+
+    @property
+    def entity_value(self) -> str:
+        """Return what has to be mentioned, without its kind."""
+        return self.entity.partition(":")[2]
 
 
 class SearchForm(_GetForm):
@@ -64,6 +70,7 @@ class SearchForm(_GetForm):
     folder = forms.CharField(required=False, max_length=1024)
     type = forms.ChoiceField(required=False, choices=TYPES)
     batch = forms.UUIDField(required=False)
+    entity = forms.CharField(required=False, max_length=600)
 
     def question(self) -> Question:
         """Return what is asked; hybrid unless another mode is named."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from documents.states import Status
+from processing.enrichment import Kind
 from processing.models import RunState, StageName
 
 Tone = Literal["wait", "work", "ok", "warn", "bad"]
@@ -46,7 +47,26 @@ RUN_LOOKS: dict[str, Look] = {
 STAGE_LABELS: dict[str, str] = {
     StageName.VERIFY: "Verify the bytes",
     StageName.EXTRACT: "Read the text",
+    StageName.PREVIEW: "Draw a preview",
     StageName.EMBED: "Learn the meaning",
+    StageName.ENRICH: "Find what it mentions",
+    StageName.LOOK: "Look at the picture",
+}
+
+ENTITY_LABELS: dict[str, str] = {
+    Kind.PERSON: "People",
+    Kind.ORGANISATION: "Organisations",
+    Kind.PLACE: "Places",
+    Kind.DATE: "Days",
+    Kind.MONEY: "Amounts",
+    Kind.EMAIL: "E-mail",
+    Kind.PHONE: "Phone",
+    Kind.URL: "Web",
+    Kind.IBAN: "Bank accounts",
+    Kind.VAT: "VAT numbers",
+    Kind.CARD: "Payment cards",
+    Kind.ISBN: "Books (ISBN)",
+    Kind.DOI: "Papers (DOI)",
 }
 
 # The groups of states that lists can be narrowed to.

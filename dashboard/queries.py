@@ -4,23 +4,38 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import BooleanField, CharField, ExpressionWrapper, F, Func, Max, Q, Value
-from django.db.models.functions import Coalesce, Left, Length
+from django.db.models import (
+    BooleanField,
+    CharField,
+    ExpressionWrapper,
+    F,
+    Func,
+    Max,
+    Q,
+    Value,
+    Window,
+)
+from django.db.models.functions import Coalesce, Left, Length, RowNumber
 from django.utils import timezone
 
 from dashboard.presentation import RUN_LOOKS, SHOWS, STAGE_LABELS, Look
 from documents import progress, selectors
 from documents.errors import NotFoundError
-from documents.models import Batch, Document, DocumentQuerySet
+from documents.models import FINISHING, Batch, Document, DocumentQuerySet
 from documents.paging import Page, paginate
 from documents.states import Status
-from processing.models import PageText, StageRun
-from processing.selectors import PLACE
+from processing.enrichment import Kind
+from processing.models import Entity, PageText, StageRun
+from processing.page_images import are_shown
+from processing.selectors import PLACE, entities_of
 
 ROWS = 100
 PAGES_SHOWN = 10
 CHARACTERS_SHOWN = 200_000
+A4 = 210, 297
 FOLDERS_LISTED = 200
+CONTENTS_SHOWN = 50
+MENTIONED_OF_A_KIND = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +63,18 @@ class Crumb:
 
     name: str
     path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The first documents that were in an archive or a mail, of how many."""
+
+    shown: list[Document]
+    total: int
+
+    @property
+    def more(self) -> int:
+        return self.total - len(self.shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +135,22 @@ def library(user: selectors.User, *, show: str, folder: str, cursor: str) -> Pag
     if folder:
         documents = documents.filter(Q(folder=folder) | Q(folder__startswith=f"{folder}/"))
     return paginate(
-        documents.select_related("batch"), ("-created_at", "-id"), cursor=cursor, limit=ROWS
+        documents.select_related("batch", "duplicate_of"),
+        ("-created_at", "-id"),
+        cursor=cursor,
+        limit=ROWS,
     )
 
 
 def narrowed(documents: DocumentQuerySet, show: str) -> DocumentQuerySet:
-    """Return only documents of the named group of states; all when it is empty."""
+    """Return only documents of the named group of states; all when it is empty.
+
+    What only lacks something optional is with the searchable ones already.
+    """
+    if show == "working":
+        return documents.filter(status__in=SHOWS[show]).exclude(FINISHING)
+    if show == "searchable":
+        return documents.filter(Q(status__in=SHOWS[show]) | FINISHING)
     return documents.filter(status__in=SHOWS[show]) if show else documents
 
 
@@ -144,10 +181,21 @@ def _line(run: StageRun) -> StageLine:
     return StageLine(
         label=STAGE_LABELS[run.stage],
         look=RUN_LOOKS[run.state],
-        attempts=len(attempts),
+        # One that stepped aside for others goes on under its number.
+        attempts=len({attempt.n for attempt in attempts}),
         seconds=sum(spent) if spent else None,
         errors=tuple(dict.fromkeys(errors)),
     )
+
+
+def mentioned(document: Document) -> dict[str, list[Entity]]:
+    """Return by kind, in the order of kinds, what the document mentions most; one query."""
+    place = Window(RowNumber(), partition_by="kind", order_by=("-count", "value"))
+    rows = entities_of(document).annotate(place=place).filter(place__lte=MENTIONED_OF_A_KIND)
+    found: dict[str, list[Entity]] = {kind.value: [] for kind in Kind}
+    for entity in rows.order_by("kind", "place"):
+        found[entity.kind].append(entity)
+    return {kind: entities for kind, entities in found.items() if entities}
 
 
 def crumbs(document: Document) -> list[Crumb]:
@@ -164,6 +212,23 @@ def has_bytes(document: Document) -> bool:
     """Return whether there is something to download."""
     holder = document.duplicate_of or document
     return bool(holder.stored_key) and document.status != Status.CANCELLED
+
+
+def page_shape(document: Document) -> tuple[int, int] | None:
+    """Return width and height of what shows a page, in proportion; None where nothing does.
+
+    Those of the first page, which most others share: what is not drawn yet keeps its place.
+    """
+    if not are_shown(document):
+        return None
+    holder = document.duplicate_of or document
+    return (holder.thumbnail_width, holder.thumbnail_height) if holder.thumbnail_width else A4
+
+
+def contents(document: Document) -> Contents:
+    """Return the first documents that were in an archive or a mail, and how many were."""
+    children = selectors.children_of(document)
+    return Contents(list(children[:CONTENTS_SHOWN]), children.count())
 
 
 def duplicates_of(document: Document) -> int:

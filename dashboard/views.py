@@ -10,7 +10,7 @@ from dashboard import actions, answers, queries
 from dashboard.forms import TYPES, ListForm, PageForm, SearchForm
 from dashboard.pages import page
 from dashboard.presentation import gap_sentence
-from documents import selectors
+from documents import derived, selectors
 from documents.services.reprocessing import READABLE
 from documents.states import ACTIVE
 
@@ -88,7 +88,7 @@ def search(request: HttpRequest) -> HttpResponse:
         "question": question,
         "type_choices": TYPES,
         "folders": queries.top_folders(request.user),
-        "result": answers.answer(request.user, question) if question.q else None,
+        "result": answers.answer(request.user, question) if question.q or question.entity else None,
         "batch": batch,
     }
     return render(request, "dashboard/search.html", context)
@@ -104,10 +104,16 @@ def document(request: HttpRequest, document_id: UUID) -> HttpResponse:
         "document": shown,
         "timeline": queries.timeline(shown),
         "text": queries.text_window(shown, wanted["page"]),
+        "mentioned": queries.mentioned(shown),
         "crumbs": queries.crumbs(shown),
+        "contents": queries.contents(shown),
         "can_download": queries.has_bytes(shown),
         "can_reprocess": shown.stored_key and shown.status in READABLE,
         "is_active": shown.status in ACTIVE,
+        "can_cancel": shown.status in ACTIVE and not shown.is_finishing,
+        "preview": derived.thumbnail_json(shown),
+        "page_shape": queries.page_shape(shown),
+        "has_image": bool((shown.duplicate_of or shown).image_width),
         "q": wanted["q"],
     }
     return render(request, "dashboard/document.html", context)

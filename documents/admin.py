@@ -20,6 +20,7 @@ from documents.models import (
     Document,
     Event,
     Membership,
+    PageImage,
     Stream,
     Workspace,
 )
@@ -160,6 +161,14 @@ class DocumentAdmin(ReadOnlyAdmin):
     def reprocess(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
         documents = Document.objects.filter(id__in=_ids(queryset))
         self.act(request, lambda: reprocess(documents, request.user), "will be read anew")
+
+
+@admin.register(PageImage)
+class PageImageAdmin(ReadOnlyAdmin):
+    list_display = ("document", "number", "generation", "key", "size_bytes", "used_at", "refusal")
+    list_select_related = ("document",)
+    search_fields = ("document__path", "document__id__startswith")
+    ordering = ("-id",)
 
 
 @admin.register(Disposal)

@@ -179,6 +179,11 @@ class EncryptedError(PermanentError):
     kind = Kind.ENCRYPTED
 
 
+class InfectedError(PermanentError):
+    code, status, title = "infected", 422, "The document carries a virus"
+    kind = Kind.INVALID
+
+
 class CorruptError(PermanentError):
     code, status, title = "corrupt", 422, "The document is damaged"
     kind = Kind.INVALID
@@ -217,6 +222,11 @@ class NetworkError(ProviderError):
 
 class ProviderRefusedError(PermanentError):
     code, status, title = "provider_refused", 502, "The embedding service refused the request"
+    kind = Kind.PROVIDER
+
+
+class ScannerError(TransientError):
+    code, title = "scanner", "The virus scanner is temporarily unavailable"
     kind = Kind.PROVIDER
 
 

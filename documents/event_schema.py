@@ -45,6 +45,9 @@ EVENTS: dict[str, Serializer | type[Serializer]] = {
         **_counts("n", "with_text", "gained_text", "with_vectors", "gained_vectors"),
     ),
     "processed": _event("ProcessedEvent", "processed", documents=_ids(), **_counts("n")),
+    "searchable": _event(
+        "SearchableEvent", "searchable", documents=_ids(), **_counts("n", "gained_vectors")
+    ),
     "deleted": _event(
         "DeletedEvent",
         "deleted",

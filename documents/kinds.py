@@ -48,7 +48,7 @@ _SUFFIXES = {
         "py pyi js mjs cjs jsx ts tsx java kt scala c h cc cpp cxx hpp cs go rs rb php pl pm lua r"
         " swift sh bash ps1 bat sql css scss vue tex yaml yml toml ini cfg diff patch"
     ),
-    DocumentKind.ARCHIVE: "zip tar tgz gz bz2 tbz2 xz txz zst 7z rar",
+    DocumentKind.ARCHIVE: "zip tar tgz gz bz2 tbz2 xz txz zst 7z rar p7m",
 }
 _UNREADABLE = {
     "a video": "mp4 m4v mov avi mkv webm wmv flv mpg mpeg mpe 3gp 3g2 vob m2ts ogv divx",
@@ -84,6 +84,8 @@ _OFFICE_FAMILIES = (
 )
 _ARCHIVE_TYPES = {
     *("application/zip", "application/x-tar", "application/gzip", "application/x-bzip2"),
+    *("application/x-compressed-tar", "application/x-bzip-compressed-tar"),
+    *("application/x-xz-compressed-tar", "application/pkcs7-mime"),
     *("application/x-xz", "application/zstd", "application/x-7z-compressed", "application/vnd.rar"),
 }
 _KIND_OF_TYPE = {

@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from documents.kinds import DocumentKind
-from documents.states import Status, sources
+from documents.states import ACTIVE, Status, sources
 from documents.storage.interface import INCOMING_PREFIX, Multipart
 
 
@@ -135,8 +135,16 @@ class Batch(models.Model):
         return self.name or str(self.id)
 
 
+# Found by words and by meaning as it is to be read, and only something optional is not done yet.
+FINISHING = Q(status=Status.PROCESSING, embedded_at__isnull=False, live_generation=F("generation"))
+
+
 class DocumentQuerySet(models.QuerySet["Document"]):
     """Documents, with the one statement that may change their status."""
+
+    def stoppable(self) -> "DocumentQuerySet":
+        """Return those that cancelling stops: who waits for something optional is found already."""
+        return self.filter(status__in=ACTIVE).exclude(FINISHING)
 
     def transition(self, to: Status, **fields: Any) -> int:
         """Move every document that may become `to`; return how many moved.
@@ -177,6 +185,10 @@ class Document(models.Model):
     duplicate_of = models.ForeignKey(
         "self", models.SET_NULL, null=True, blank=True, related_name="duplicates"
     )
+    # The archive or mail of this batch that it was in; it outlives that one.
+    parent = models.ForeignKey(
+        "self", models.SET_NULL, null=True, blank=True, related_name="children"
+    )
 
     # A URL was signed for writing this key; nothing but verify reads it.
     incoming_key = models.CharField(max_length=300, blank=True)
@@ -199,6 +211,16 @@ class Document(models.Model):
     title = models.CharField(max_length=500, blank=True)
     language = models.CharField(max_length=8, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
+
+    # How its derived images were drawn; 0 before there are any. `derived` says where they are.
+    preview_version = models.PositiveSmallIntegerField(default=0, db_default=0)
+    thumbnail_width = models.PositiveSmallIntegerField(default=0, db_default=0)
+    thumbnail_height = models.PositiveSmallIntegerField(default=0, db_default=0)
+    # Of the main version, which only images have.
+    image_width = models.PositiveSmallIntegerField(default=0, db_default=0)
+    image_height = models.PositiveSmallIntegerField(default=0, db_default=0)
+    # A ThumbHash in base64.
+    placeholder = models.CharField(max_length=60, blank=True, default="", db_default="")
 
     error_code = models.CharField(max_length=40, blank=True)
     error_detail = models.TextField(blank=True)
@@ -254,6 +276,12 @@ class Document(models.Model):
 
     def __str__(self) -> str:
         return self.path
+
+    @property
+    def is_finishing(self) -> bool:
+        """Whether it is found as it is to be, and only something optional is not done yet."""
+        is_current = self.live_generation == self.generation
+        return self.status == Status.PROCESSING and self.embedded_at is not None and is_current
 
     @property
     def multipart(self) -> Multipart | None:
@@ -364,3 +392,7 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M} {self.action}"
+
+
+# Django looks for models here.
+from documents.page_image import PageImage as PageImage  # noqa: E402

@@ -2,7 +2,8 @@
 
 State: {"counts": {status: n}, "with_text": {status: n}, "with_vectors": {"processing": n},
 "finished": [[epoch, n], …]}. Counts add up, so the order in which events are numbered
-does not matter. Who is processing with vectors is being read anew: it is found as it was.
+does not matter. Who is processing with vectors is found already: only something optional is
+left to do, or it is being read anew and found as it was.
 """
 
 from collections import Counter
@@ -31,6 +32,9 @@ def fold(state: State, kind: str, payload: dict[str, Any], at: datetime) -> None
         _fold_move(state, payload, at)
     elif kind == "processed":
         _add(state, "with_text", Status.PROCESSING, _size(payload))
+    elif kind == "searchable":
+        _add(state, "with_vectors", Status.PROCESSING, payload["gained_vectors"])
+        _count_finished(state, _size(payload), at)
     elif kind == "deleted":
         _leave(state, payload["from"], payload)
 
@@ -45,7 +49,11 @@ def _fold_move(state: State, payload: dict[str, Any], at: datetime) -> None:
         with_vectors = payload.get("with_vectors", 0) + payload.get("gained_vectors", 0)
         _add(state, "with_vectors", to, with_vectors)
     if to in FINAL and came_from in (Status.UPLOADED, Status.PROCESSING):
-        _count_finished(state, _size(payload), at)
+        # What can be found was counted when it could be.
+        is_found = to in (Status.READY, Status.PARTIAL)
+        n = payload.get("gained_vectors", 0) if is_found else _size(payload)
+        if n:
+            _count_finished(state, n, at)
 
 
 def _leave(state: State, came_from: str, payload: dict[str, Any]) -> None:
@@ -105,17 +113,20 @@ def shown(state: State, number: int, now: datetime) -> dict[str, Any]:
     refused = counts[Status.FAILED] + counts[Status.REJECTED]
     found = counts[Status.READY] + counts[Status.PARTIAL] + counts[Status.DUPLICATE]
     with_text = state.get("with_text", {}).get(Status.PROCESSING.value, 0)
-    # Being read anew, and found meanwhile as they were read before.
-    still_found = state.get("with_vectors", {}).get(Status.PROCESSING.value, 0)
-    rate, eta = _estimate(state, counts, now)
+    # Found while something optional is done, or as they were read before.
+    found_already = state.get("with_vectors", {}).get(Status.PROCESSING.value, 0)
+    shown_counts = Counter(counts)
+    shown_counts[Status.READY] = counts[Status.READY] + found_already
+    shown_counts[Status.PROCESSING] = counts[Status.PROCESSING] - found_already
+    rate, eta = _estimate(state, shown_counts, now)
     return {
         "seq": number,
         "total": total,
-        "counts": {SHOWN[status.value]: counts[status.value] for status in Status},
+        "counts": {SHOWN[status.value]: shown_counts[status.value] for status in Status},
         "phases": {
             "uploading": [total - lost - counts[Status.AWAITING], total - lost],
             "processing": [found + refused + with_text, total - lost],
-            "searchable": [found + still_found, total - lost - refused],
+            "searchable": [found + found_already, total - lost - refused],
         },
         "documents_per_minute": rate,
         "position": None,
@@ -130,7 +141,7 @@ def _estimate(
     """Return documents per minute and the range of seconds left, or None for either.
 
     The range comes from the slower and the faster half of the recent buckets;
-    there is none while uploads are open or too few documents have finished.
+    there is none while uploads are open or too few documents have become searchable.
     """
     buckets = [
         (start, n)

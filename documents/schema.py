@@ -112,6 +112,13 @@ class DocumentStage(serializers.Serializer[Any]):
     error = Failure(allow_null=True)
 
 
+class Thumbnail(serializers.Serializer[Any]):
+    url = serializers.CharField(help_text="Redirects to the picture.")
+    width = serializers.IntegerField()
+    height = serializers.IntegerField()
+    placeholder = serializers.CharField(help_text="A ThumbHash in base64.")
+
+
 class Document(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     batch = serializers.UUIDField()
@@ -123,12 +130,24 @@ class Document(serializers.Serializer[Any]):
     sha256 = serializers.CharField(allow_blank=True)
     status = serializers.ChoiceField(Status.choices)
     duplicate_of = serializers.UUIDField(allow_null=True)
+    # As in ListProblem.
+    parent = serializers.UUIDField(  # type: ignore[assignment]
+        allow_null=True, help_text="The archive or mail it was in."
+    )
     processed_at = serializers.DateTimeField(allow_null=True)
     embedded_at = serializers.DateTimeField(allow_null=True)
     pages = serializers.IntegerField(allow_null=True)
+    notice = serializers.CharField(
+        allow_blank=True, help_text="What was left out of a document that is found otherwise."
+    )
+    thumbnail = Thumbnail(allow_null=True)
     error = DocumentFailure(allow_null=True)
     stages = DocumentStage(many=True)
     created_at = serializers.DateTimeField()
+
+
+class DocumentDetail(Document):
+    children = serializers.IntegerField(help_text="How many documents were in it.")
 
 
 class PreflightDuplicate(serializers.Serializer[Any]):
@@ -221,7 +240,8 @@ def whole(minimum: int, maximum: int) -> dict[str, Any]:
     return {"type": "integer", "minimum": minimum, "maximum": maximum}
 
 
-def _listing(name: str, of: type[Serializer]) -> Serializer:
+def listing(name: str, of: type[Serializer]) -> Serializer:
+    """Return the shape of a page of a list."""
     cursor = serializers.CharField(allow_null=True, help_text="Null on the last page.")
     return inline_serializer(name, {"results": of(many=True), "next": cursor})
 
@@ -250,13 +270,13 @@ def _action(*names: str) -> OpenApiParameter:
     return OpenApiParameter("action", str, OpenApiParameter.PATH, enum=names)
 
 
-_PAGING = [
+PAGING = [
     query("limit", int, f"More than {MAX_LIMIT} are not given.", default=DEFAULT_LIMIT),
     query("cursor", description="`next` of the page before."),
 ]
 
 list_batches = operation(
-    "list_batches", "batches", {200: _listing("BatchPage", Batch)}, 400, parameters=_PAGING
+    "list_batches", "batches", {200: listing("BatchPage", Batch)}, 400, parameters=PAGING
 )
 create_batch = operation("create_batch", "batches", {201: Batch}, 400, 403, 415, request=BatchInput)
 get_batch = operation("get_batch", "batches", {200: Batch}, 404)
@@ -302,18 +322,19 @@ act_on_batch = operation(
 list_documents = operation(
     "list_documents",
     "documents",
-    {200: _listing("DocumentPage", Document)},
+    {200: listing("DocumentPage", Document)},
     *(400, 404),
     parameters=[
         query("batch", OpenApiTypes.UUID, "Of this batch, by path instead of newest first."),
         query("status", many=True, explode=False, enum=Status.values),
         query("folder", description="In this folder itself."),
         query("type", description="Of this media type."),
+        query("parent", OpenApiTypes.UUID, "What was in this archive or mail."),
         query("q", description="With this in the path."),
-        *_PAGING,
+        *PAGING,
     ],
 )
-get_document = operation("get_document", "documents", {200: Document}, 404)
+get_document = operation("get_document", "documents", {200: DocumentDetail}, 404)
 delete_document = operation(
     "delete_document",
     "documents",
@@ -329,6 +350,19 @@ download = operation(
         OpenApiParameter("Location", str, OpenApiParameter.HEADER, response=[302], required=True)
     ],
 )
+
+
+def picture(operation_id: str, description: str, *refusals: int) -> Callable[[View], View]:
+    """Say that a view's method redirects to a picture."""
+    location = OpenApiParameter(
+        "Location", str, OpenApiParameter.HEADER, response=[302], required=True
+    )
+    answer: dict[int, Shape] = {302: OpenApiResponse(description=description)}
+    return operation(operation_id, "documents", answer, 404, *refusals, parameters=[location])
+
+
+get_thumbnail = picture("get_thumbnail", "To a WebP of at most 320 pixels a side.")
+get_image = picture("get_image", "To a WebP of at most 2,048 pixels a side; of images only.")
 act_on_document = operation(
     "act_on_document",
     "documents",

@@ -55,13 +55,19 @@ def get_document_for(user: User, document_id: UUID) -> Document:
     """Return the document, or raise NotFoundError."""
     document = (
         documents_for(user)
-        .select_related("batch", "workspace", "duplicate_of")
+        .select_related("batch", "workspace", "duplicate_of", "parent")
         .filter(id=document_id)
         .first()
     )
     if document is None:
         raise NotFoundError("There is no such document.")
     return document
+
+
+def children_of(document: Document) -> DocumentQuerySet:
+    """Return what was in an archive or a mail, by path; a duplicate's is its original's."""
+    holder_id = document.duplicate_of_id or document.id
+    return Document.objects.filter(parent=holder_id).order_by("path", "id")
 
 
 def progress_of(batch_ids: list[UUID]) -> dict[UUID, dict[str, Any]]:

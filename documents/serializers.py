@@ -3,9 +3,10 @@
 from typing import Any
 from uuid import UUID
 
+from django.db.models import prefetch_related_objects
 from rest_framework import serializers
 
-from documents import selectors
+from documents import derived, selectors
 from documents.errors import kind_of
 from documents.models import Batch, Document
 from documents.services.multipart import GivenPart, SignedParts
@@ -160,6 +161,7 @@ def put_json(put: PresignedPut) -> dict[str, Any]:
 
 def document_json(documents: list[Document]) -> list[dict[str, Any]]:
     """Return Document objects of the API, stages included; queries do not grow with the list."""
+    prefetch_related_objects(documents, "duplicate_of")
     stages = selectors.stages_of(
         [document.duplicate_of_id or document.id for document in documents]
     )
@@ -167,6 +169,11 @@ def document_json(documents: list[Document]) -> list[dict[str, Any]]:
         _document(document, stages.get(document.duplicate_of_id or document.id, []))
         for document in documents
     ]
+
+
+def detail_json(document: Document) -> dict[str, Any]:
+    """Return one Document object with how many documents were in it."""
+    return document_json([document])[0] | {"children": selectors.children_of(document).count()}
 
 
 def _document(document: Document, stages: list[dict[str, Any]]) -> dict[str, Any]:
@@ -181,9 +188,12 @@ def _document(document: Document, stages: list[dict[str, Any]]) -> dict[str, Any
         "sha256": document.sha256 or document.declared_sha256,
         "status": document.status,
         "duplicate_of": _id(document.duplicate_of_id),
+        "parent": _id(document.parent_id),
         "processed_at": instant(document.processed_at),
         "embedded_at": instant(document.embedded_at),
         "pages": document.pages,
+        "notice": document.metadata.get("notice", ""),
+        "thumbnail": derived.thumbnail_json(document),
         "error": _error(document),
         "stages": stages,
         "created_at": instant(document.created_at),

@@ -18,6 +18,8 @@ urlpatterns = [
     path("documents", views.DocumentListView.as_view()),
     path("documents/<uuid:document_id>", views.DocumentView.as_view()),
     path("documents/<uuid:document_id>/download", views.DownloadView.as_view()),
+    path("documents/<uuid:document_id>/thumbnail", views.ThumbnailView.as_view()),
+    path("documents/<uuid:document_id>/image", views.ImageView.as_view()),
     re_path(
         rf"^documents/{DOCUMENT}/(?P<action>cancel|retry|reprocess)$",
         views.DocumentActionView.as_view(),

@@ -5,11 +5,13 @@ from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpResponseRedirect
+from django.utils.cache import patch_vary_headers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from documents import rate_limits, schema, selectors, serializers
+from documents import derived, rate_limits, schema, selectors, serializers
+from documents.derived import Derived
 from documents.errors import InvalidError, NotFoundError
 from documents.models import Batch, Document
 from documents.paging import DEFAULT_LIMIT, Page, paginate
@@ -125,6 +127,9 @@ class DocumentListView(APIView):
             found = found.filter(folder=given["folder"])
         if given.get("type"):
             found = found.filter(content_type=given["type"])
+        if given.get("parent"):
+            parent = selectors.get_document_for(request.user, _uuid(given["parent"], "document"))
+            found = found.filter(id__in=selectors.children_of(parent).values("id"))
         if given.get("q"):
             found = found.filter(path__icontains=given["q"])
         order = ("path", "id") if given.get("batch") else ("-created_at", "-id")
@@ -137,7 +142,7 @@ class DocumentView(APIView):
     def get(self, request: Request, document_id: UUID) -> Response:
         """Return one document with its stages."""
         document = selectors.get_document_for(request.user, document_id)
-        return Response(serializers.document_json([document])[0])
+        return Response(serializers.detail_json(document))
 
     @schema.delete_document
     def delete(self, request: Request, document_id: UUID) -> Response:
@@ -153,6 +158,44 @@ class DownloadView(APIView):
         """Redirect to a signed URL of the original, which is always an attachment."""
         document = selectors.get_document_for(request.user, document_id)
         return HttpResponseRedirect(download_url(document))
+
+
+class ThumbnailView(APIView):
+    what = Derived.THUMBNAIL
+
+    @schema.get_thumbnail
+    def get(self, request: Request, document_id: UUID) -> HttpResponseRedirect:
+        """Redirect to a signed URL of a small picture of the document."""
+        return self.redirect(request, document_id)
+
+    def redirect(self, request: Request, document_id: UUID) -> HttpResponseRedirect:
+        """Answer with where the picture is for a while, which the browser may remember as long."""
+        document = selectors.get_document_for(request.user, document_id)
+        return to_picture(derived.signed_url(document, self.what))
+
+
+def to_picture(url: str, most_seconds: int | None = None) -> HttpResponseRedirect:
+    """Redirect to a signed URL of a picture, and say how long that may be remembered.
+
+    As long as the URL works; `most_seconds` for a picture that may be gone before.
+    """
+    response = HttpResponseRedirect(url)
+    seconds = max(0, settings.PREVIEW_URL_SECONDS - derived.MARGIN_SECONDS)
+    if most_seconds is not None:
+        seconds = min(seconds, most_seconds)
+    response["Cache-Control"] = f"private, max-age={seconds}"
+    # Somebody else at the same browser is asked who they are.
+    patch_vary_headers(response, ("Cookie", "Authorization"))
+    return response
+
+
+class ImageView(ThumbnailView):
+    what = Derived.IMAGE
+
+    @schema.get_image
+    def get(self, request: Request, document_id: UUID) -> HttpResponseRedirect:
+        """Redirect to a signed URL of the whole picture, as large as a screen; of images only."""
+        return self.redirect(request, document_id)
 
 
 class DocumentActionView(APIView):
@@ -246,8 +289,8 @@ def _integer(request: Request, name: str, default: int) -> int:
         raise InvalidError(f"{name} must be a whole number, not {given!r}.") from error
 
 
-def _uuid(given: str) -> UUID:
+def _uuid(given: str, noun: str = "batch") -> UUID:
     try:
         return UUID(given)
     except ValueError as error:
-        raise NotFoundError("There is no such batch.") from error
+        raise NotFoundError(f"There is no such {noun}.") from error

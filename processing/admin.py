@@ -9,7 +9,18 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from documents.admin import ReadOnlyAdmin, error_codes, known_values
-from processing.models import Chunk, IngestJob, PageText, StageAttempt, StageRun, Worker
+from processing.enrichment import Kind
+from processing.models import (
+    Chunk,
+    Entity,
+    ImageVector,
+    IngestJob,
+    PageText,
+    ScanSlice,
+    StageAttempt,
+    StageRun,
+    Worker,
+)
 
 # Its admin marks what messages say as safe HTML, and it has no rows here: the
 # middleware that writes them is left out.
@@ -70,6 +81,18 @@ class PageTextAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).defer("text")
 
 
+@admin.register(ScanSlice)
+class ScanSliceAdmin(ReadOnlyAdmin):
+    list_display = ("document", "seconds", "generation")
+    list_select_related = ("document",)
+    search_fields = ("document__path", "document__id__startswith")
+    ordering = ("-id",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ScanSlice]:
+        """Leave the texts of a whole list in the database."""
+        return super().get_queryset(request).defer("readings")
+
+
 @admin.register(Chunk)
 class ChunkAdmin(ReadOnlyAdmin):
     list_display = ("document", "ordinal", "page", "heading", "generation", "model")
@@ -82,6 +105,28 @@ class ChunkAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Chunk]:
         """Leave the texts and vectors of a whole list in the database."""
         return super().get_queryset(request).defer("text", "embedding", "terms")
+
+
+@admin.register(Entity)
+class EntityAdmin(ReadOnlyAdmin):
+    list_display = ("kind", "text", "count", "document", "generation")
+    list_filter = (known_values("kind", lambda: tuple(Kind)),)
+    list_select_related = ("document",)
+    search_fields = ("value", "document__path", "document__id__startswith")
+    ordering = ("-id",)
+
+
+@admin.register(ImageVector)
+class ImageVectorAdmin(ReadOnlyAdmin):
+    list_display = ("document", "generation", "model")
+    list_select_related = ("document",)
+    search_fields = ("document__path", "document__id__startswith", "model")
+    ordering = ("-id",)
+    exclude = ("embedding",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ImageVector]:
+        """Leave the vectors of a whole list in the database."""
+        return super().get_queryset(request).defer("embedding")
 
 
 @admin.register(Worker)

@@ -1,13 +1,15 @@
 """Claim stage runs: one statement, fair between workspaces, by the clock of Postgres."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models.functions import Now
 
 from documents import faults
-from processing.models import StageName
+from processing.models import RunState, StageName, StageRun
 from processing.stage import Lease, Stage
 
 # First key of every advisory lock of Sluice; the second is the stage's number.
@@ -34,6 +36,7 @@ cand as (
     select id, prio, run_at from processing_stagerun
     where state = 'ready' and stage = %(stage)s and (crashes > 0) = %(quarantine)s
       and workspace_id = t.workspace_id and run_at <= statement_timestamp()
+      and (%(resting)s or rests_until is null or rests_until <= statement_timestamp())
     order by prio, run_at, id limit %(n)s) j
   window w as (partition by t.workspace_id order by j.prio, j.run_at, j.id)),
 lk as (
@@ -45,7 +48,7 @@ up as (
   update processing_stagerun r
   set state = 'leased', attempt = attempt + 1, lease_token = gen_random_uuid(),
       lease_until = statement_timestamp() + make_interval(secs => %(seconds)s),
-      lease_worker = %(worker)s
+      lease_worker = %(worker)s, rests_until = null
   from lk where r.id = lk.id returning r.*),
 led as (
   insert into processing_stageattempt (run_id, n, worker, started_at, outcome, error_code,
@@ -57,10 +60,13 @@ from up order by prio, run_at, id
 """
 
 
-def claim(stage: Stage, worker: UUID, *, limit: int, quarantine: bool = False) -> list[Lease]:
+def claim(
+    stage: Stage, worker: UUID, *, limit: int, quarantine: bool = False, resting: bool = False
+) -> list[Lease]:
     """Lease up to `limit` ready runs of a stage, fairly between workspaces.
 
-    Runs that crashed before are only given out to the quarantine.
+    Runs that crashed before are only given out to the quarantine; those that rest after they
+    stepped aside only to who asks for them too.
     """
     values: dict[str, Any] = {
         "stage": stage.name.value,
@@ -68,6 +74,7 @@ def claim(stage: Stage, worker: UUID, *, limit: int, quarantine: bool = False) -
         "worker": worker,
         "seconds": settings.LEASE_SECONDS,
         "quarantine": quarantine,
+        "resting": resting,
     }
     with transaction.atomic(), connection.cursor() as cursor:
         # One claimer of a stage at a time: what is in flight decides whose turn it is.
@@ -95,3 +102,9 @@ def lease_of(row: tuple[Any, ...]) -> Lease:
         crashes=crashes,
         token=token,
     )
+
+
+def due_stages(stages: Iterable[Stage], **which: int) -> list[Stage]:
+    """Return those of the stages that have a run ready to be claimed now; `which` narrows runs."""
+    ready = StageRun.objects.filter(state=RunState.READY, run_at__lte=Now(), **which)
+    return [stage for stage in stages if ready.filter(stage=stage.name).exists()]

@@ -25,11 +25,13 @@ from django.db.models.functions import Now
 from documents import faults
 from documents.errors import SluiceError
 from documents.outages import is_database_away
-from documents.services import arrivals, disposal
+from documents.services import arrivals, disposal, page_images
 from documents.storage import get_storage
-from processing import generations, jobs, leases, presence, tasks
+from processing import generations, leases, presence, tasks
+from processing.claims import due_stages
 from processing.models import StageRun, Worker
 from processing.numbering import number_events
+from processing.pipeline import BY_URGENCY
 from processing.publisher import Publisher
 
 log = structlog.get_logger(__name__)
@@ -89,6 +91,7 @@ class Conductor:
             Duty("tidy", 3600.0, get_storage().sweep),
             Duty("dispose", 5.0, disposal.work_off),
             Duty("prune", 5.0, generations.prune),
+            Duty("pages", 10.0, page_images.sweep),
             Duty("orphans", 30.0, disposal.OrphanSweep().step),
         ]
         self._report = Duty("report", 5.0, self._say_alive)
@@ -199,8 +202,8 @@ class Conductor:
 
 def ring_due() -> None:
     """Ring for every stage with due work: whatever ring was lost, this one heals it."""
-    for stage in jobs.due_stages():
-        tasks.ring(stage)
+    for stage in due_stages(BY_URGENCY):
+        tasks.ring(stage.name)
     if StageRun.objects.filter(state="ready", crashes__gt=0).exists():
         tasks.ring_quarantine()
 

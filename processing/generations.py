@@ -3,17 +3,20 @@
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import F
 from django.db.models.functions import Now
 
-from documents import faults
+from documents import events, faults
 from documents.models import Document
-from documents.services.moves import move
-from documents.states import Status
 from processing.models import IngestJob
 
 # What one step of pruning takes away: a transaction of well under a second.
 JOBS_AT_ONCE = 20
 ROWS_AT_ONCE = 2_000
+PRUNED = (
+    *("processing_chunk", "processing_pagetext", "processing_scanslice"),
+    *("processing_entity", "processing_imagevector"),
+)
 
 
 def describe(document: Document, description: dict[str, Any]) -> None:
@@ -42,19 +45,31 @@ def reuse_vectors(document: Document) -> None:
 
 
 def go_live(document: Document) -> None:
-    """Show the current generation from now on: one UPDATE, in the transaction that completes it."""
+    """Show the current generation from now on: one UPDATE, in the transaction that embeds it.
+
+    The document is searchable; it ends when nothing optional is open any more.
+    """
     fields: dict[str, Any] = {"embedded_at": Now()}
     if document.live_generation != document.generation:
         job = IngestJob.objects.get(document=document, generation=document.generation)
         fields |= {"processed_at": Now(), "live_generation": document.generation, **job.described}
         older = IngestJob.objects.filter(document=document, generation__lt=document.generation)
         older.update(is_stale=True)
-    move(Document.objects.filter(id=document.id), Status.READY, **fields)
+    Document.objects.filter(id=document.id).update(version=F("version") + 1, **fields)
+    events.append(
+        events.batch_stream(document.batch_id),
+        "searchable",
+        {
+            "documents": [str(document.id)],
+            "n": 1,
+            "gained_vectors": int(document.embedded_at is None),
+        },
+    )
     faults.point("flip.before_commit")
 
 
 def prune() -> int:
-    """Remove texts and chunks of generations that nothing shows; return how many rows.
+    """Remove what was read of generations that nothing shows; return how many rows.
 
     In bounded steps, each a transaction of its own; nothing writes to such a generation,
     so it may stop anywhere and go on later. Ledgers stay.
@@ -66,7 +81,7 @@ def prune() -> int:
 @transaction.atomic
 def _prune(job: IngestJob) -> int:
     removed = 0
-    for table in ("processing_chunk", "processing_pagetext"):
+    for table in PRUNED:
         removed += _remove_some(table, job, ROWS_AT_ONCE - removed)
     if removed < ROWS_AT_ONCE:
         IngestJob.objects.filter(id=job.id).update(is_stale=False)

@@ -14,7 +14,7 @@ from documents.models import Batch, Document
 from documents.services.moves import move
 from documents.states import Status
 from processing.models import IngestJob, RunState, StageAttempt, StageName, StageRun
-from processing.pipeline import STAGES
+from processing.pipeline import OF_ALL, STAGES, get_stage
 from processing.tasks import ring_after_commit
 
 PRIO = {"interactive": 10, "bulk": 50}
@@ -38,7 +38,7 @@ def create(documents: Sequence[Document]) -> None:
     ]
     IngestJob.objects.bulk_create(jobs, ignore_conflicts=True)
     made = IngestJob.objects.filter(id__in=[job.id for job in jobs])
-    StageRun.objects.bulk_create(_run(job, stage.name) for job in made for stage in STAGES)
+    StageRun.objects.bulk_create(_run(job, stage.name) for job in made for stage in OF_ALL)
     ring_after_commit(STAGES[0].name)
 
 
@@ -137,17 +137,38 @@ def retry(documents: Sequence[Document]) -> None:
     _set(current.filter(state=RunState.SKIPPED), state=RunState.BLOCKED)
 
 
+@transaction.atomic
+def repeat(document_ids: Iterable[UUID], name: StageName) -> int:
+    """Have a stage done again, or at last, for documents that have ended; return for how many.
+
+    They are `processing` until it is done, and found meanwhile. What is at work, or was
+    cancelled since, is left alone.
+    """
+    ended = Document.objects.filter(
+        id__in=list(document_ids), status__in=(Status.READY, Status.PARTIAL)
+    )
+    documents = list(ended.order_by("id").select_for_update(no_key=True))
+    ids = [document.id for document in documents]
+    current = {"document_id__in": ids, "generation": F("document__generation")}
+    StageRun.objects.bulk_create(
+        (_run(job, name) for job in IngestJob.objects.filter(**current)), ignore_conflicts=True
+    )
+    runs = StageRun.objects.filter(**current, stage=name).exclude(state=RunState.LEASED)
+    n = runs.count()
+    _revive(documents, runs)
+    return n
+
+
 def resume(documents: Sequence[Document]) -> None:
     """Take up the work of cancelled documents where it stood."""
     ids = [document.id for document in documents]
     current = StageRun.objects.filter(document_id__in=ids, generation=F("document__generation"))
-    first: dict[UUID, StageRun] = {}
-    for run in current.filter(state=RunState.CANCELLED):
-        known = first.get(run.document_id)
-        if known is None or _place(run) < _place(known):
-            first[run.document_id] = run
+    runs = list(current)
+    done = {(run.document_id, run.stage) for run in runs if run.state == RunState.DONE}
+    stopped = [run for run in runs if run.state == RunState.CANCELLED]
+    next_ids = [run.id for run in stopped if _is_next(run, done)]
     _set(current.filter(state=RunState.CANCELLED), state=RunState.BLOCKED)
-    _revive(documents, StageRun.objects.filter(id__in=[run.id for run in first.values()]))
+    _revive(documents, StageRun.objects.filter(id__in=next_ids))
 
 
 @transaction.atomic
@@ -176,16 +197,7 @@ def _revive(documents: Sequence[Document], runs: QuerySet[StageRun]) -> None:
         ring_after_commit(stage)
 
 
-def _place(run: StageRun) -> int:
-    return [stage.name for stage in STAGES].index(StageName(run.stage))
-
-
-def due_stages() -> list[StageName]:
-    """Return the stages that have a run ready to be claimed now."""
-    return [
-        stage.name
-        for stage in STAGES
-        if StageRun.objects.filter(
-            state=RunState.READY, stage=stage.name, run_at__lte=Now()
-        ).exists()
-    ]
+def _is_next(run: StageRun, done: set[tuple[UUID, str]]) -> bool:
+    """Return whether nothing that comes before this run is left to do."""
+    after = get_stage(StageName(run.stage)).after
+    return after is None or (run.document_id, after) in done

@@ -1,4 +1,4 @@
-"""Keep, finish, fail, hand back and reap stage runs that were claimed.
+"""Keep, finish, fail, interrupt, hand back and reap stage runs that were claimed.
 
 Postgres decides all of it, by its own clock. A lease token fences every write:
 a result whose token is no longer on the row is dropped. Locks are always taken
@@ -23,14 +23,15 @@ from documents.errors import (
     TransientError,
 )
 from documents.models import Document
-from documents.services import disposal, quota
-from documents.services.moves import move
 from documents.states import Status
+from processing import endings
 from processing.claims import LOCK_SPACE as LOCK_SPACE
 from processing.claims import claim as claim
 from processing.claims import lease_of
+from processing.continuation import open_following, skip_the_rest
 from processing.models import StageName
-from processing.stage import Lease, Write
+from processing.pipeline import REQUIRED
+from processing.stage import Aside, Lease, Write
 
 log = structlog.get_logger(__name__)
 
@@ -70,11 +71,11 @@ def still_held(leases: Iterable[Lease]) -> set[UUID]:
         return {row[0] for row in cursor.fetchall()}
 
 
-def finish(lease: Lease, write: Write, following: Sequence[StageName]) -> None:
-    """Write a stage's outputs and end its run, in one transaction.
+def finish(lease: Lease, write: Write, following: Sequence[StageName]) -> list[StageName]:
+    """Write a stage's outputs and end its run, in one transaction; return what became ready.
 
-    `following` become ready, unless the write says that nothing is left to do.
-    Raises LeaseLostError, having changed nothing, when the document was
+    `following` do, where they concern the document, unless the write says that nothing is left
+    to do. Raises LeaseLostError, having changed nothing, when the document was
     cancelled or replaced, or when the run has another owner by now.
     """
     with transaction.atomic():
@@ -84,22 +85,12 @@ def finish(lease: Lease, write: Write, following: Sequence[StageName]) -> None:
         goes_on = write(document)
         _end_attempt(lease, "ok")
         _clear_error(document, lease.stage)
-        with connection.cursor() as cursor:
-            cursor.execute(
-                """
-                update processing_stagerun set state = %s, run_at = statement_timestamp()
-                where job_id = (select job_id from processing_stagerun where id = %s)
-                  and state = 'blocked' and (stage = any(%s) or %s = 'skipped')
-                """,
-                [
-                    "ready" if goes_on else "skipped",
-                    lease.run_id,
-                    list(following),
-                    "ready" if goes_on else "skipped",
-                ],
-            )
+        opened = open_following(lease, document, following) if goes_on else skip_the_rest(lease)
         tell(document, lease.stage, "done")
+        if not following:
+            endings.conclude(document)
         faults.point("finish.before_commit")
+    return opened
 
 
 def fail(lease: Lease, error: SluiceError) -> None:
@@ -118,7 +109,7 @@ def fail(lease: Lease, error: SluiceError) -> None:
         _end_attempt(lease, outcome, error)
         _note_error(document, lease.stage, error, delay)
         if delay is None:
-            _give_up(document, lease, error)
+            endings.give_up(document, lease, error)
         tell(document, lease.stage, "dead" if delay is None else "ready", error)
         faults.point("fail.before_commit")
     log.info(
@@ -130,6 +121,44 @@ def fail(lease: Lease, error: SluiceError) -> None:
         retry_seconds=delay,
         **error.details,
     )
+
+
+def step_aside(lease: Lease, work: Aside) -> None:
+    """Keep what the work has so far and give the run back, in one transaction and uncharged.
+
+    Raises LeaseLostError, having changed nothing, like `finish`.
+    """
+    with transaction.atomic():
+        document = _lock_document(lease)
+        _rest(lease, work.rest_seconds)
+        work.keep(document)
+        _end_attempt(lease, "aside")
+        faults.point("aside.before_commit")
+
+
+def _rest(lease: Lease, seconds: float) -> None:
+    """Make the run ready, if the lease is still ours, and others go first for a while."""
+    # While it rests, a run is claimed only if nothing else is ready: long work takes its share
+    # of a thread from whoever waits, whatever their lane, and all of it when nobody does. Then
+    # it is what it was, so nothing that keeps coming starves it. In the fast lane it goes to
+    # the end, as somebody waits for each who is there. In the bulk lane it keeps its place: of
+    # thousands of scans the first are done before the last have had their first turn.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            update processing_stagerun r
+            set state = 'ready', attempt = attempt - 1,
+                lease_token = null, lease_until = null, lease_worker = null,
+                rests_until = statement_timestamp() + make_interval(secs => %s),
+                run_at = case j.lane when 'interactive' then statement_timestamp()
+                         else r.run_at end
+            from processing_ingestjob j
+            where j.id = r.job_id and r.id = %s and r.lease_token = %s and r.state = 'leased'
+            """,
+            [seconds, lease.run_id, lease.token],
+        )
+        if cursor.rowcount != 1:
+            raise LeaseLostError("The work was handed to another worker.")
 
 
 def hand_back(lease: Lease) -> None:
@@ -293,15 +322,18 @@ def _delay_seconds(lease: Lease, error: SluiceError, crashes: int) -> float | No
 def _note_error(
     document: Document, stage: StageName, error: SluiceError, delay: float | None
 ) -> None:
+    required = [one.name.value for one in REQUIRED]
+    # What keeps a document from being found is told, and not what is missing besides.
+    weightier = [] if stage in required else required
     with connection.cursor() as cursor:
         cursor.execute(
             """
             update documents_document
             set error_code = %s, error_detail = %s, error_stage = %s,
                 retry_at = statement_timestamp() + make_interval(secs => %s)
-            where id = %s
+            where id = %s and (error_stage = '' or not error_stage = any(%s))
             """,
-            [error.code, error.detail, stage.value, delay, document.id],
+            [error.code, error.detail, stage.value, delay, document.id, weightier],
         )
 
 
@@ -309,29 +341,6 @@ def _clear_error(document: Document, stage: StageName) -> None:
     Document.objects.filter(id=document.id, error_stage=stage).update(
         error_code="", error_detail="", error_stage="", retry_at=None
     )
-
-
-def _give_up(document: Document, lease: Lease, error: SluiceError) -> None:
-    """Bring the document to its end: refused by verify, or failed later."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "update processing_stagerun set state = 'skipped' where state = 'blocked' and job_id ="
-            " (select job_id from processing_stagerun where id = %s)",
-            [lease.run_id],
-        )
-    refused = lease.stage == StageName.VERIFY and isinstance(error, PermanentError)
-    move(Document.objects.filter(id=document.id), _end_of(document, refused=refused))
-    if refused:
-        quota.release([document.id])
-        # Nothing leads back from there, and bytes that nobody pays for would stay for ever.
-        disposal.dispose(disposal.keys_of(document))
-
-
-def _end_of(document: Document, *, refused: bool) -> Status:
-    if refused:
-        return Status.REJECTED
-    # Read anew without success: it is found as it was read before.
-    return Status.PARTIAL if document.embedded_at else Status.FAILED
 
 
 def tell(

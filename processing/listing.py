@@ -1,6 +1,7 @@
-"""The text of an archive: what was in it, what was refused and why."""
+"""What became of what was in an archive or a mail, as text: what was refused, and why."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from processing.extraction import Extraction
 from processing.extraction.members import Contents, Member
@@ -50,6 +51,12 @@ class Listing:
             writer.add(f"{self._left_out} left out: what systems and tools leave behind.")
         return Extraction(writer.finish(), title=self._name, metadata=self._metadata())
 
+    def added_to(self, mail: Extraction) -> Extraction:
+        """Return a mail with what became of its attachments: those that are none are told."""
+        note = "\n".join(["Not taken in:", *self._refused]) if self._refused else ""
+        told = with_note(mail, note) if note else mail
+        return replace(told, metadata=mail.metadata | self._metadata())
+
     def _write(self, writer: PageWriter, lines: list[str]) -> None:
         for line in lines:
             if writer.is_full:
@@ -64,6 +71,12 @@ class Listing:
             "left_out": self._left_out,
         }
         return {name: str(n) for name, n in counts.items()}
+
+
+def with_note(extraction: Extraction, note: str) -> Extraction:
+    """Return the same text with one paragraph more at its end."""
+    *pages, last = extraction.pages
+    return replace(extraction, pages=(*pages, replace(last, text=f"{last.text}\n\n{note}".strip())))
 
 
 def _count(n: int, one: str, many: str) -> str:

@@ -11,12 +11,17 @@ from django.utils import timezone
 from pgvector.django import HalfVectorField
 
 from documents.models import Document, Workspace
+from processing.enrichment import Kind
 
 
 class StageName(models.TextChoices):
     VERIFY = "verify"
     EXTRACT = "extract"
     EMBED = "embed"
+    # The order is that of their advisory locks: what is new comes last.
+    PREVIEW = "preview"
+    ENRICH = "enrich"
+    LOOK = "look"
 
 
 class RunState(models.TextChoices):
@@ -77,6 +82,8 @@ class StageRun(models.Model):
     crashes = models.PositiveIntegerField(default=0)
     max_attempts = models.PositiveIntegerField()
     run_at = models.DateTimeField(db_default=Now())
+    # It stepped aside: until then it is claimed only when nothing else is ready.
+    rests_until = models.DateTimeField(null=True, blank=True)
     lease_token = models.UUIDField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     lease_worker = models.UUIDField(null=True, blank=True)
@@ -125,6 +132,7 @@ class StageAttempt(models.Model):
         PERMANENT = "permanent"
         CRASHED = "crashed"
         RETURNED = "returned"
+        ASIDE = "aside"
         CANCELLED = "cancelled"
 
     id = models.BigAutoField(primary_key=True)
@@ -165,6 +173,27 @@ class PageText(models.Model):
         return f"page {self.number} of {self.document_id}"
 
 
+class ScanSlice(models.Model):
+    """What one turn at a long scan recognised; the next goes on from the latest.
+
+    They last until the text of the generation is written, in the transaction that writes it.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+")
+    document = models.ForeignKey(Document, models.CASCADE, related_name="scan_slices")
+    generation = models.PositiveIntegerField(default=1)
+    # What this turn and those before it took.
+    seconds = models.FloatField()
+    # As `Readings.to_json` tells them: the pages of this turn alone.
+    readings = models.JSONField()
+    # What is left after it: [[page, …], …], each list to be tried together.
+    unread = models.JSONField()
+
+    def __str__(self) -> str:
+        return f"slice {self.id} of {self.document_id}"
+
+
 class Chunk(models.Model):
     """A span of one page's text, with what keyword and vector search need."""
 
@@ -202,6 +231,69 @@ class Chunk(models.Model):
 
     def __str__(self) -> str:
         return f"chunk {self.ordinal} of {self.document_id}"
+
+
+class ImageVector(models.Model):
+    """What an image looks like to a model, in one generation of its document."""
+
+    id = models.BigAutoField(primary_key=True)
+    # No index of their own: those below begin with them.
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+", db_index=False)
+    document = models.ForeignKey(
+        Document, models.CASCADE, related_name="image_vectors", db_index=False
+    )
+    generation = models.PositiveIntegerField(default=1)
+    # No fixed width, as with chunks.
+    embedding = HalfVectorField()
+    model = models.CharField(max_length=120)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("document", "generation"), name="one_image_vector_each"
+            ),
+        )
+        indexes = (models.Index(fields=("workspace", "document"), name="image_in_workspace"),)
+
+    def __str__(self) -> str:
+        return f"image of {self.document_id}"
+
+
+class Entity(models.Model):
+    """Something a document mentions, in one generation: once, however often it is mentioned."""
+
+    id = models.BigAutoField(primary_key=True)
+    # No index of their own: those below begin with them.
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+", db_index=False)
+    document = models.ForeignKey(Document, models.CASCADE, related_name="entities", db_index=False)
+    generation = models.PositiveIntegerField(default=1)
+    kind = models.CharField(max_length=12, choices=[(kind.value, kind.value) for kind in Kind])
+    # What all ways to write it have in common; `text` is as it was written first.
+    value = models.CharField(max_length=500)
+    text = models.CharField(max_length=200)
+    count = models.PositiveIntegerField()
+    # The first places: [[page, start, text as written], …].
+    positions = models.JSONField()
+
+    class Meta:
+        verbose_name_plural = "entities"
+        constraints = (
+            models.UniqueConstraint(
+                fields=("document", "generation", "kind", "value"), name="one_entity_each"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=[kind.value for kind in Kind]), name="entity_kind_known"
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=("workspace", "kind", "value", "document", "generation"),
+                name="entity_in_workspace",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.value} in {self.document_id}"
 
 
 class Worker(models.Model):

@@ -1,16 +1,17 @@
 """What became of a batch: wait for its end, and tell it."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Count, F, Q
 from django.db.models.functions import Now
 
 from documents import progress
-from documents.models import Document
+from documents.models import FINISHING, Document
 from documents.states import FINAL, Status
 from processing.models import Worker
 
@@ -48,14 +49,22 @@ class Outcome:
 def outcome_of(batch_id: UUID, since: datetime) -> Outcome:
     """Return where the batch stands now, from its documents themselves."""
     documents = Document.objects.filter(batch=batch_id)
-    found = Q(status__in=FOUND) | Q(status=Status.DUPLICATE, duplicate_of__status__in=FOUND)
+    ended = Q(status__in=FINAL, status_changed_at__gte=since)
     failed = documents.filter(status__in=(Status.FAILED, Status.REJECTED)).order_by("path", "id")
     return Outcome(
         counts=counts_of(batch_id),
-        searchable=documents.filter(found).count(),
+        searchable=documents.filter(found() | found("duplicate_of__")).count(),
         failed=[Failure(*row) for row in failed.values_list("path", "error_code", "error_detail")],
-        ended=documents.filter(status__in=FINAL, status_changed_at__gte=since).count(),
+        ended=documents.filter(ended | FINISHING & Q(embedded_at__gte=since)).count(),
     )
+
+
+def found(holder: str = "") -> Q:
+    """Return who is found: by what it holds itself, or through its original."""
+    is_live = {f"{holder}live_generation": F(f"{holder}generation")}
+    finishing = Q(**{f"{holder}status": Status.PROCESSING, f"{holder}embedded_at__isnull": False})
+    by_itself = Q(**{f"{holder}status__in": FOUND}) | finishing & Q(**is_live)
+    return by_itself & Q(status=Status.DUPLICATE) if holder else by_itself
 
 
 def counts_of(batch_id: UUID) -> Counts:
@@ -64,15 +73,27 @@ def counts_of(batch_id: UUID) -> Counts:
     return counts
 
 
+def standing_of(batch_id: UUID) -> Counts:
+    """Return the counts by status, with what only lacks something optional among the ready."""
+    rows = Document.objects.filter(batch=batch_id).order_by().values_list("status")
+    counts: Counter[str] = Counter()
+    for status, n, finishing in rows.annotate(
+        n=Count("id"), finishing=Count("id", filter=FINISHING)
+    ):
+        counts[status] += n - finishing
+        counts[Status.READY] += finishing
+    return {status: n for status, n in counts.items() if n}
+
+
 def wait(batch_id: UUID, timeout_seconds: float | None, tell: Callable[[Counts], None]) -> bool:
-    """Look until nothing of the batch is at work any more; False if the time is over first.
+    """Look until nothing of the batch is on its way any more; False if the time is over first.
 
     `tell` gets the counts of every look. Documents whose bytes never came are
-    not waited for.
+    not waited for, nor is what is optional.
     """
     deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
     while True:
-        counts = counts_of(batch_id)
+        counts = standing_of(batch_id)
         tell(counts)
         if not any(counts.get(status) for status in AT_WORK):
             return True

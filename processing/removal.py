@@ -11,9 +11,12 @@ from documents.services.succession import renamed
 from processing import jobs
 from processing.models import (
     Chunk,
+    Entity,
+    ImageVector,
     IngestJob,
     PageText,
     RunState,
+    ScanSlice,
     StageAttempt,
     StageName,
     StageRun,
@@ -31,7 +34,7 @@ def forget(document_ids: Iterable[UUID]) -> None:
     runs = jobs.lock_runs(StageRun.objects.filter(document_id__in=ids))
     StageAttempt.objects.filter(run_id__in=runs).delete()
     StageRun.objects.filter(id__in=runs).delete()
-    for model in (IngestJob, Chunk, PageText):
+    for model in (IngestJob, Chunk, PageText, Entity, ImageVector, ScanSlice):
         model.objects.filter(document_id__in=ids).delete()
     _forget_in_heartbeats(ids)
 
@@ -59,7 +62,7 @@ def hand_on(original: Document, heir: Document) -> None:
     _take_back(original)
     # Their generation is counted from the heir's own, as its new one was.
     shift = F("generation") + heir.generation
-    for model in (IngestJob, StageRun, PageText, Chunk):
+    for model in (IngestJob, StageRun, PageText, Chunk, Entity, ImageVector, ScanSlice):
         rows = model.objects.filter(document=original)
         rows.update(document=heir, generation=shift)
     _rename(original, heir)

@@ -4,13 +4,13 @@ from collections import defaultdict
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F
+from django.db.models import F, QuerySet, Sum
 
 from documents.errors import NotFoundError, kind_of
 from documents.models import Document
 from documents.selectors import User, documents_for
 from documents.states import FINAL, Status
-from processing.models import IngestJob, PageText, RunState, StageAttempt, StageRun
+from processing.models import Entity, IngestJob, PageText, RunState, StageAttempt, StageRun
 from processing.pipeline import STAGES
 
 PLACE = {stage.name.value: place for place, stage in enumerate(STAGES)}
@@ -21,7 +21,7 @@ def stages_of(document_ids: list[UUID]) -> dict[UUID, list[dict[str, Any]]]:
     runs = list(
         StageRun.objects.filter(document_id__in=document_ids, generation=F("document__generation"))
     )
-    seconds = _seconds([run.id for run in runs])
+    seconds = _seconds([run.id for run in runs if run.attempt])
     stages: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
     for run in sorted(runs, key=lambda run: PLACE[run.stage]):
         error = failure(run.error_code, run.error_text)
@@ -43,13 +43,15 @@ def failure(code: str, detail: str) -> dict[str, Any] | None:
 
 
 def _seconds(run_ids: list[int]) -> dict[int, float]:
-    """Return how long the latest ended attempt of each run took."""
+    """Return how long the latest ended attempt of each run took, in all its turns."""
+    if not run_ids:
+        return {}
     ended = StageAttempt.objects.filter(run_id__in=run_ids, ended_at__isnull=False)
-    rows = ended.order_by("run_id", "-id").distinct("run_id")
+    # What was handed back or stepped aside goes on under the same number.
+    turns = ended.values("run_id", "n").annotate(took=Sum(F("ended_at") - F("started_at")))
     return {
-        row.run_id: round((row.ended_at - row.started_at).total_seconds(), 3)
-        for row in rows
-        if row.ended_at
+        row["run_id"]: round(row["took"].total_seconds(), 3)
+        for row in turns.order_by("run_id", "n")
     }
 
 
@@ -67,6 +69,27 @@ def pages_of(document: Document) -> list[PageText]:
         return []
     live = PageText.objects.filter(document=holder, generation=holder.live_generation)
     return list(live.order_by("number"))
+
+
+def entities_of(document: Document) -> QuerySet[Entity]:
+    """Return what the document's current text mentions; a duplicate's is its original's."""
+    holder = document.duplicate_of or document
+    if document.status == Status.CANCELLED:
+        return Entity.objects.none()
+    return Entity.objects.filter(document=holder, generation=holder.live_generation)
+
+
+def entity_json(entity: Entity) -> dict[str, Any]:
+    """Return an entity as the API tells it."""
+    return {
+        "kind": entity.kind,
+        "value": entity.value,
+        "text": entity.text,
+        "count": entity.count,
+        "positions": [
+            {"page": page, "start": start, "text": text} for page, start, text in entity.positions
+        ],
+    }
 
 
 def get_job_for(user: User, job_id: UUID) -> dict[str, Any]:

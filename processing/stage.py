@@ -15,8 +15,22 @@ from processing.models import StageName
 # The outputs of a stage, written inside the transaction that finishes it. The
 # document is locked and current. Returns False when nothing is left to do.
 Write = Callable[[Document], bool]
-Result = Write | SluiceError
 Kill = Callable[[BaseException], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """What a long piece of work has so far: it is kept, and goes on when its turn comes again.
+
+    `keep` writes it inside the transaction that gives the run back. The document is locked and
+    current. For `rest_seconds` everybody else goes first.
+    """
+
+    keep: Callable[[Document], None]
+    rest_seconds: float
+
+
+Result = Write | Aside | SluiceError
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +97,19 @@ class ShutdownError(LeaseLostError):
 class Stage:
     """One step of the pipeline.
 
-    `run` takes up to `claim_size` leases and yields each with its write or its
-    error. It may be run twice for the same document and must not mind.
+    `run` takes up to `claim_size` leases and yields each with its write, with what it
+    has when it steps aside for others, or with its error. It may be run twice for the
+    same document and must not mind.
     """
 
     name: StageName
     run: Callable[[Sequence[Held]], Iterator[tuple[Held, Result]]]
     after: StageName | None = None
     claim_size: int = 1
+    # A document is searchable without what is not required; nothing comes after such a stage.
+    is_required: bool = True
+    # Which documents it concerns, if not all: only they have a run of it, from the end of `after`.
+    concerns: Callable[[Document], bool] | None = None
 
     @property
     def number(self) -> int:
@@ -99,7 +118,7 @@ class Stage:
 
 
 def one_by_one(
-    run: Callable[[Document, Held], Write],
+    run: Callable[[Document, Held], Write | Aside],
 ) -> Callable[[Sequence[Held]], Iterator[tuple[Held, Result]]]:
     """Make a stage's `run` from a function of one document."""
 

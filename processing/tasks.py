@@ -18,6 +18,7 @@ from dramatiq.errors import BrokerConnectionError
 from documents import faults
 from processing import turns
 from processing.models import StageName
+from processing.pipeline import BY_URGENCY
 
 log = structlog.get_logger(__name__)
 
@@ -27,22 +28,20 @@ BELL_MILLISECONDS = 5_000
 SILENT_SECONDS = 3.0
 
 
-@dramatiq.actor(queue_name="verify")
-def verify() -> None:
-    """Work on uploaded documents until none is left or the turn is over."""
-    _answer(StageName.VERIFY)
+Actor = dramatiq.Actor[[], None]
 
 
-@dramatiq.actor(queue_name="extract")
-def extract() -> None:
-    """Work on ready extractions until none is left or the turn is over."""
-    _answer(StageName.EXTRACT)
+def _actor(stage: StageName) -> Actor:
+    @dramatiq.actor(actor_name=stage.value, queue_name=stage.value)
+    def work() -> None:
+        """Work on ready runs of the stage until none is left or the turn is over."""
+        _answer(stage)
+
+    return work
 
 
-@dramatiq.actor(queue_name="embed")
-def embed() -> None:
-    """Work on ready embeddings until none is left or the turn is over."""
-    _answer(StageName.EMBED)
+# In the order in which who is not rung turns to them.
+ACTORS = {stage.name: _actor(stage.name) for stage in BY_URGENCY}
 
 
 @dramatiq.actor(queue_name="quarantine")
@@ -59,8 +58,6 @@ class _Silence:
 
 
 _silence = _Silence()
-ACTORS = {StageName.VERIFY: verify, StageName.EXTRACT: extract, StageName.EMBED: embed}
-Actor = dramatiq.Actor[[], None]
 
 
 def ring(stage: StageName) -> None:

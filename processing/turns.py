@@ -1,4 +1,4 @@
-"""A worker thread's turn: claim, run, finish or fail, until nothing is ready."""
+"""A worker thread's turn: claim, run, finish, fail or step aside, until nothing is ready."""
 
 import threading
 import time
@@ -14,10 +14,11 @@ from documents import faults
 from documents.errors import CrashedError, LeaseLostError, SluiceError, TransientError
 from documents.outages import is_database_away
 from processing import leases
+from processing.claims import due_stages
 from processing.models import StageName
-from processing.pipeline import STAGES, following, get_stage
+from processing.pipeline import BY_URGENCY, REQUIRED, following, get_stage
 from processing.presence import presence
-from processing.stage import Held, Lease, Result, ShutdownError, Stage
+from processing.stage import Aside, Held, Lease, Result, ShutdownError, Stage
 
 log = structlog.get_logger(__name__)
 _quarantine = threading.Lock()
@@ -47,7 +48,7 @@ def work_in_quarantine(bells: Bells) -> int:
     if not _quarantine.acquire(blocking=False):
         return 0
     try:
-        return sum(_turn(stage, bells, quarantine=True) for stage in STAGES)
+        return sum(_turn(stage, bells, quarantine=True) for stage in BY_URGENCY)
     finally:
         _quarantine.release()
 
@@ -56,27 +57,47 @@ def _turn(stage: Stage, bells: Bells, *, quarantine: bool) -> int:
     ends_at = time.monotonic() + settings.TURN_SECONDS
     taken = 0
     while time.monotonic() < ends_at and presence.takes_work:
-        claimed = _claim(stage, quarantine=quarantine)
+        chosen, claimed = _claim(stage, quarantine=quarantine)
         if not claimed:
             break
         taken += len(claimed)
         # There may be more, and another thread may be free.
-        bells.ring(stage.name)
-        _work(stage, claimed, bells)
+        bells.ring(chosen.name)
+        _work(chosen, claimed, bells)
     return taken
 
 
-def _claim(stage: Stage, *, quarantine: bool) -> list[Lease]:
+def _claim(stage: Stage, *, quarantine: bool) -> tuple[Stage, list[Lease]]:
     """Claim what is ready: nothing while the database is away, which ends the turn."""
-    limit = 1 if quarantine else stage.claim_size
     try:
-        return leases.claim(stage, presence.id, limit=limit, quarantine=quarantine)
+        for chosen in [stage] if quarantine else [*_before(stage), stage]:
+            limit = 1 if quarantine else chosen.claim_size
+            claimed = leases.claim(chosen, presence.id, limit=limit, quarantine=quarantine)
+            if claimed:
+                return chosen, claimed
+        return stage, _claim_resting(stage, quarantine=quarantine)
     except DatabaseError as error:
         if not is_database_away(error):
             raise
         log.warning("turn_broken_off", stage=stage.name, error=str(error))
         _drop_connection()
+    return stage, []
+
+
+def _claim_resting(stage: Stage, *, quarantine: bool) -> list[Lease]:
+    """Claim a run that stepped aside for others, unless they wait at another stage."""
+    others = [other for other in REQUIRED if other.name != stage.name]
+    if not quarantine and due_stages(others, crashes=0):
         return []
+    return leases.claim(stage, presence.id, limit=1, quarantine=quarantine, resting=True)
+
+
+def _before(stage: Stage) -> list[Stage]:
+    """Return what goes before an optional stage: required work that is due, the last steps first.
+
+    Claimed and not only looked for: what may not run now must not hold the optional stage up.
+    """
+    return [] if stage.is_required else list(reversed(due_stages(REQUIRED, crashes=0)))
 
 
 def _work(stage: Stage, claimed: Sequence[Lease], bells: Bells) -> None:
@@ -104,7 +125,7 @@ def _work(stage: Stage, claimed: Sequence[Lease], bells: Bells) -> None:
 
 
 def _settle(stage: Stage, held: Held, result: Result, bells: Bells) -> None:
-    """Finish or fail one lease; a lease that was lost is dropped."""
+    """Finish one lease, fail it or step aside; a lease that was lost is dropped."""
     lease = held.lease
     if isinstance(result, SluiceError) and held.lost is not None:
         # A child that was stopped, or a sandbox that is closing, says little of the document.
@@ -146,8 +167,11 @@ def _write(stage: Stage, lease: Lease, result: Result, bells: Bells) -> None:
         if isinstance(result, CrashedError):
             bells.ring_quarantine()
         return
+    if isinstance(result, Aside):
+        _step_aside(lease, result, bells)
+        return
     started = time.monotonic()
-    leases.finish(lease, result, following(stage.name))
+    opened = leases.finish(lease, result, following(stage.name))
     faults.point("finish.after_commit")
     log.info(
         "stage_finished",
@@ -156,8 +180,23 @@ def _write(stage: Stage, lease: Lease, result: Result, bells: Bells) -> None:
         attempt=lease.attempt,
         write_seconds=round(time.monotonic() - started, 3),
     )
-    for name in following(stage.name):
+    for name in opened:
         bells.ring(name)
+
+
+def _step_aside(lease: Lease, result: Aside, bells: Bells) -> None:
+    """Keep what there is so far, and have whoever goes on with it woken like for anything ready."""
+    leases.step_aside(lease, result)
+    log.info(
+        "stepped_aside",
+        document_id=str(lease.document_id),
+        stage=lease.stage,
+        attempt=lease.attempt,
+    )
+    if lease.crashes:
+        bells.ring_quarantine()
+    else:
+        bells.ring(lease.stage)
 
 
 def _drop_connection() -> None:

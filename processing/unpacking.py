@@ -1,4 +1,4 @@
-"""Make documents of what is in an archive, in its batch, by the services a browser uses.
+"""Make documents of what is in an archive or attached to a mail, by the services a browser uses.
 
 Everything is listed first, which inflates all of it once and holds it to the limits; then
 registered; then unpacked in steps that the worker's disk has room for, stored and completed.
@@ -36,7 +36,7 @@ from processing import reading
 from processing.extraction import Extraction
 from processing.extraction.entries import Allowed
 from processing.extraction.members import Contents, Member
-from processing.listing import Listing
+from processing.listing import Listing, with_note
 from processing.sandbox import open_left
 from processing.stage import Held
 
@@ -91,6 +91,25 @@ def unpack(path: Path, document: Document, held: Held) -> Extraction:
             f"{document.name} is an archive within {origin.depth} others, and archives are "
             f"unpacked {settings.ARCHIVE_MAX_DEPTH} deep."
         )
+    return _take_in(path, document, origin, held).as_extraction()
+
+
+def detach(path: Path, document: Document, mail: Extraction, held: Held) -> Extraction:
+    """Have what is attached to a mail taken in; return its text, with what could not be.
+
+    A mail too deep in others is read all the same, and says that this is left. Raises like
+    `unpack`.
+    """
+    origin = Origin.of(document)
+    if origin.depth >= settings.ARCHIVE_MAX_DEPTH:
+        return with_note(
+            mail,
+            f"What is attached was not unpacked: that is done {settings.ARCHIVE_MAX_DEPTH} deep.",
+        )
+    return _take_in(path, document, origin, held).added_to(mail)
+
+
+def _take_in(path: Path, document: Document, origin: Origin, held: Held) -> Listing:
     batch = Batch.objects.select_related("workspace").get(id=document.batch_id)
     allowed = _allowed(batch)
     contents = reading.list_members(path, document, allowed, held)
@@ -100,7 +119,7 @@ def unpack(path: Path, document: Document, held: Held) -> Extraction:
     if work.trouble is not None:
         raise work.trouble
     faults.point("unpack.before_listing")
-    return work.listing.as_extraction()
+    return work.listing
 
 
 def _allowed(batch: Batch) -> Allowed:
@@ -132,7 +151,8 @@ def _declared(
         suffix = f" {member.sha256[:8]}" if hashes else ""
         hashes.add(member.sha256)
         key = origin.key(work.document.id, inner + suffix)
-        yield Declaration(key, path, member.size, member.sha256), member
+        parent_id = work.document.id
+        yield Declaration(key, path, member.size, member.sha256, parent_id=parent_id), member
 
 
 def _register(work: Work, origin: Origin, declared: Iterator[tuple[Declaration, Member]]) -> None:

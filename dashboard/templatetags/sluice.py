@@ -9,8 +9,13 @@ from django.utils.safestring import SafeString
 
 from dashboard import highlight, presentation
 from dashboard.presentation import Look
+from documents import derived
+from documents.models import Document
+from documents.states import Status
 
 register = template.Library()
+# Width and height in lists, as `.thumb` has them: nothing moves when the picture comes.
+THUMB = (40, 48)
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 
 
@@ -28,13 +33,47 @@ def icon(name: str, extra_class: str = "") -> SafeString:
 @register.simple_tag
 def kind_icon(path: str) -> SafeString:
     """Draw what kind of document is at `path`."""
-    return icon(f"kind-{presentation.kind_of(path)}")
+    return icon_of(presentation.kind_of(path))
+
+
+def icon_of(kind: str) -> SafeString:
+    """Draw a kind of document."""
+    return icon(f"kind-{kind}")
+
+
+@register.simple_tag
+def picture(document: Document) -> SafeString:
+    """Draw the thumbnail of a document, or its kind where it has none."""
+    holder = derived.holder_of(document)
+    if holder is None:
+        kind_of = presentation.kind_of(document.path)
+        return format_html('<span class="kind" data-kind="{}">{}</span>', kind_of, icon_of(kind_of))
+    return thumbnail(derived.thumbnail_path(document.id), holder.placeholder)
+
+
+@register.simple_tag
+def thumbnail(url: str, placeholder: str) -> SafeString:
+    """Draw a thumbnail beside the name of its document, which says what it shows."""
+    return format_html(
+        '<span class="thumb" data-placeholder="{}"><img src="{}" width="{}" height="{}" alt=""'
+        ' loading="lazy" decoding="async"></span>',
+        placeholder,
+        url,
+        *THUMB,
+    )
 
 
 @register.filter
-def look(status: str) -> Look:
-    """Return how a document's status looks."""
-    return presentation.STATUS_LOOKS[status]
+def look(document: Document) -> Look:
+    """Return how a document's status looks: searchable as soon as it is."""
+    shown = Status.READY if document.is_finishing else document.status
+    return presentation.STATUS_LOOKS[shown]
+
+
+@register.filter
+def entity_label(kind: str) -> str:
+    """Return what entities of this kind are called."""
+    return presentation.ENTITY_LABELS[kind]
 
 
 @register.filter

@@ -1,6 +1,6 @@
 """Take note that bytes arrived: told by the client, or found by the sweep."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -57,33 +57,44 @@ def complete(
             refusals.append(
                 Refusal(error, document.client_key, path=document.path, id=str(document_id))
             )
-    accept(batch, list(arrived), keys=list(arrived.values()))
+    accepted = accept(batch, list(arrived), keys=list(arrived.values()))
     faults.point("complete.after_commit")
-    refused = {refusal.id for refusal in refusals}
-    answered = [document_id for document_id in found if str(document_id) not in refused]
-    return list(Document.objects.filter(id__in=answered).order_by("path", "id")), refusals
+    for refusal in refusals:
+        found.pop(UUID(refusal.id), None)
+    return _as_they_are(found, accepted), refusals
+
+
+def _as_they_are(found: Mapping[UUID, Document], accepted: Iterable[Document]) -> list[Document]:
+    """Return the documents found, by path; those that somebody else moved are read again."""
+    known = {document.id: document for document in accepted}
+    others = [document_id for document_id in found if document_id not in known]
+    if others:
+        known |= Document.objects.in_bulk(others)
+    return sorted(known.values(), key=lambda document: (document.path, document.id))
 
 
 @transaction.atomic
 def accept(
     batch: Batch, document_ids: Sequence[UUID], *, keys: Sequence[str] | None = None
-) -> None:
+) -> list[Document]:
     """Move documents to uploaded and have their work set up, in one transaction.
 
     With `keys`, only those that still wait under one of them: there the bytes were seen.
+    Return those that moved, as they are now.
     """
     if not document_ids:
-        return
+        return []
     # Only those: one that was cancelled while we waited for its lock stays so, although a
     # cancelled one may be moved to uploaded when it is resumed.
     awaited = Document.objects.filter(batch=batch, id__in=document_ids, status=Status.AWAITING)
     if keys is not None:
         awaited = awaited.filter(incoming_key__in=keys)
     ids = move(awaited, Status.UPLOADED, uploaded_at=Now())
-    if ids:
-        documents = list(Document.objects.filter(id__in=ids).select_related("batch"))
+    documents = list(Document.objects.filter(id__in=ids).select_related("batch")) if ids else []
+    if documents:
         signals.documents_uploaded.send(Document, documents=documents)
     faults.point("complete.before_commit")
+    return documents
 
 
 def sweep() -> tuple[int, int]:

@@ -17,7 +17,7 @@ from documents.services.moves import move
 from documents.services.revival import revive
 from documents.services.succession import heir_of, step_back, succeed
 from documents.services.uploads import Refusal, check_window, deadline, leave_parts
-from documents.states import ACTIVE, Status
+from documents.states import Status
 
 User = AbstractBaseUser | AnonymousUser
 MAX_NAME = 200
@@ -73,10 +73,11 @@ def cancel_batch(batch: Batch, user: User) -> int:
 def cancel(queryset: DocumentQuerySet, user: User) -> int:
     """Cancel these documents wherever they stand; their work dies with this transaction.
 
+    What is searchable stays, also while something optional is still done for it.
     Duplicates among them end with their original. One that is not among them takes the
     bytes and the work over: what others dropped goes on.
     """
-    active = queryset.filter(status__in=ACTIVE)
+    active = queryset.stoppable()
     # Locked before anybody looks for duplicates, so that none comes to point at them meanwhile.
     list(active.order_by("id").select_for_update(of=("self",), no_key=True).values_list("id"))
     leave_parts(active)
@@ -95,7 +96,7 @@ def cancel(queryset: DocumentQuerySet, user: User) -> int:
 def _hand_over(queryset: DocumentQuerySet) -> list[UUID]:
     """Cancel the originals that have a duplicate elsewhere, which goes on in their place."""
     wanted = Document.objects.filter(status=Status.DUPLICATE).exclude(id__in=queryset.values("id"))
-    originals = queryset.filter(status__in=ACTIVE, id__in=wanted.values("duplicate_of"))
+    originals = queryset.stoppable().filter(id__in=wanted.values("duplicate_of"))
     cancelled = []
     for original in list(originals.order_by("id")):
         among = set(queryset.filter(duplicate_of=original).values_list("id", flat=True))

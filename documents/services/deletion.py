@@ -5,7 +5,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Q
 
-from documents import events, faults, signals
+from documents import derived, events, faults, signals
 from documents.errors import NotFoundError
 from documents.models import AuditEntry, Document
 from documents.selectors import User
@@ -27,7 +27,8 @@ def delete(document: Document, user: User) -> None:
     heir = heir_of(document) if document.stored_key else None
     keys = disposal.keys_of(document)
     if heir is not None:
-        keys.remove(document.stored_key)
+        inherited = {document.stored_key, derived.folder_of(document)}
+        keys = [key for key in keys if key not in inherited]
         document = _hand_over(document, heir)
     signals.documents_deleted.send(Document, document_ids=[document.id])
     _settle_quota(document)
@@ -49,12 +50,13 @@ def delete(document: Document, user: User) -> None:
 
 def _locked(document: Document) -> Document:
     """Lock the document and what points at it, in the one order that everybody keeps."""
-    rows = Document.objects.filter(Q(id=document.id) | Q(duplicate_of=document.id))
+    pointing = Q(duplicate_of=document.id) | Q(parent=document.id)
+    rows = Document.objects.filter(Q(id=document.id) | pointing)
     locked = rows.order_by("id").select_for_update(of=("self",))
-    found = next((row for row in locked if row.id == document.id), None)
-    if found is None:
+    # Of a large archive thousands point at it: their ids will do.
+    if document.id not in set(locked.values_list("id", flat=True)):
         raise NotFoundError("There is no such document.")
-    return found
+    return Document.objects.get(id=document.id)
 
 
 def _hand_over(document: Document, heir: Document) -> Document:
@@ -64,6 +66,7 @@ def _hand_over(document: Document, heir: Document) -> Document:
         revive([document.id])
         document.refresh_from_db()
     succeed(document, heir)
+    Document.objects.filter(parent=document).update(parent=heir)
     document.refresh_from_db()
     return document
 

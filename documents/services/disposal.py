@@ -17,12 +17,12 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from documents import clock, faults
+from documents import clock, derived, faults
 from documents.errors import StorageError
 from documents.models import Disposal, Document
 from documents.states import Status
 from documents.storage import get_storage
-from documents.storage.interface import INCOMING_PREFIX, Multipart, ObjectStat
+from documents.storage.interface import DERIVED_PREFIX, INCOMING_PREFIX, Multipart, ObjectStat
 
 log = structlog.get_logger(__name__)
 
@@ -37,8 +37,13 @@ WITHOUT_BYTES = (Status.DUPLICATE, Status.REJECTED, Status.EXPIRED, Status.READY
 
 
 def keys_of(document: Document) -> list[str]:
-    """Return every key under which bytes of this document may be."""
+    """Return every key under which bytes of this document may be.
+
+    What was made of them is one prefix: some of it is drawn when somebody looks.
+    """
     keys = [document.incoming_key, document.stored_key]
+    if document.stored_key and document.sha256:
+        keys.append(derived.folder_of(document))
     if document.incoming_key:
         keys.append(document.final_key)
     return sorted({key for key in keys if key})
@@ -48,7 +53,7 @@ def dispose(keys: Iterable[str], uploads: Iterable[Multipart] = ()) -> None:
     """Have these objects deleted, and uploads in parts aborted, once the transaction has committed.
 
     At once, and again when a worker that still held the document has lost it. A key
-    that some document names is left alone.
+    that some document names is left alone. One that ends in a slash stands for all below it.
     """
     # Whoever lost a lease stops within seconds; an upload under way within minutes.
     until = Now() + timedelta(seconds=settings.LEASE_SECONDS + settings.UPLOAD_URL_SECONDS)
@@ -83,7 +88,8 @@ def _delete(key: str, multipart_id: str) -> int:
             if multipart_id:
                 # Its size and parts are the store's affair by now.
                 storage.abort_multipart(Multipart(key, multipart_id, 0, 1))
-            storage.delete(key)
+            for each in _below(key) if key.endswith("/") else [key]:
+                storage.delete(each)
         except StorageError as error:
             row.update(due_at=Now() + timedelta(seconds=AGAIN_SECONDS))
             log.warning("disposal_failed", key=key, error=error.detail)
@@ -95,8 +101,14 @@ def _delete(key: str, multipart_id: str) -> int:
     return gone
 
 
+def _below(prefix: str) -> list[str]:
+    return [key for key, _ in get_storage().list(prefix)]
+
+
 def is_named(key: str) -> bool:
-    """Return whether a document says that its bytes are under this key."""
+    """Return whether a document says that its bytes, or what was made of them, are there."""
+    if key.startswith(DERIVED_PREFIX):
+        return not derived.unowned([key])
     return Document.objects.filter(stored_key=key).exists()
 
 
@@ -113,7 +125,8 @@ class OrphanSweep:
         window = list(islice(objects, AT_ONCE))
         if not window:
             storage = get_storage()
-            objects = chain(storage.list(STORED_PREFIX), storage.list(INCOMING_PREFIX))
+            prefixes = (STORED_PREFIX, INCOMING_PREFIX, DERIVED_PREFIX)
+            objects = chain.from_iterable(storage.list(prefix) for prefix in prefixes)
             window = list(islice(objects, AT_ONCE))
         oldest_kept = clock.now() - ORPHAN_AGE
         orphans = list(_orphans([key for key, stat in window if _is_older(stat, oldest_kept)]))
@@ -131,6 +144,9 @@ def _is_older(stat: ObjectStat, than: datetime) -> bool:
 
 def _orphans(keys: list[str]) -> Iterator[str]:
     """Yield the keys that no document names, and that none can come back to."""
+    made = [key for key in keys if key.startswith(DERIVED_PREFIX)]
+    yield from derived.unowned(made)
+    keys = [key for key in keys if not key.startswith(DERIVED_PREFIX)]
     named = set(Document.objects.filter(stored_key__in=keys).values_list("stored_key", flat=True))
     owners = {key: _owner(key) for key in keys if key not in named}
     documents = Document.objects.filter(id__in=[owner for owner in owners.values() if owner])

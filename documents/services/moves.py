@@ -24,7 +24,8 @@ class Member:
     has_vectors: bool = False
 
 
-@transaction.atomic
+# Within a transaction it is part of that: a savepoint would cost each upload two round trips.
+@transaction.atomic(savepoint=False)
 def move(queryset: DocumentQuerySet, to: Status, **fields: Any) -> list[UUID]:
     """Move every document of `queryset` that may become `to`; return those that moved.
 

@@ -5,9 +5,10 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F
 
 from documents import signals
-from documents.models import Document
+from documents.models import Document, PageImage
 from documents.services.moves import move
 from documents.services.uploads import incoming_key
 from documents.states import Status
@@ -16,6 +17,8 @@ from documents.states import Status
 TAKEN = (
     *("stored_key", "sha256", "content_type", "processed_at", "embedded_at"),
     *("pages", "title", "language", "metadata"),
+    *("preview_version", "placeholder"),
+    *("thumbnail_width", "thumbnail_height", "image_width", "image_height"),
     *("error_code", "error_detail", "error_stage", "retry_at"),
 )
 
@@ -48,12 +51,15 @@ def succeed(original: Document, heir: Document) -> None:
     move(Document.objects.filter(id=heir.id), Status(original.status), duplicate_of=None, **taken)
     others = Document.objects.filter(duplicate_of=original).exclude(id=heir.id)
     others.update(duplicate_of=heir)
+    # The pictures lie where they lay, by the hash of the bytes.
+    pages = PageImage.objects.filter(document=original)
+    pages.update(document=heir, generation=F("generation") + heir.generation)
     signals.document_succeeded.send(Document, original=original, heir=heir)
 
 
 def step_back(original: Document, heir: Document) -> None:
     """Cancel an original that was succeeded: a resume makes it a duplicate of its heir."""
-    nothing = {"processed_at": None, "embedded_at": None, "pages": None}
+    nothing = {"processed_at": None, "embedded_at": None, "pages": None, "preview_version": 0}
     bereft: dict[str, Any] = {**nothing, **_without_bytes(original), "duplicate_of": heir}
     move(Document.objects.filter(id=original.id), Status.CANCELLED, **bereft)
 

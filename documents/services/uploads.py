@@ -4,7 +4,7 @@ import secrets
 import uuid
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -46,6 +46,8 @@ class Declaration:
     size: int
     sha256: str = ""
     content_type: str = ""
+    # What it was unpacked from.
+    parent_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +164,7 @@ def _validated(
         except SluiceError as error:
             refusals.append(Refusal(error, client_key=given.client_key, path=given.path))
             continue
-        valid[given.client_key] = Declaration(
-            given.client_key, path, given.size, given.sha256, given.content_type
-        )
+        valid[given.client_key] = replace(given, path=path)
     return valid
 
 
@@ -342,6 +342,7 @@ def _new(batch: Batch, given: Declaration, original: Document | None, now: datet
         "size": given.size,
         "declared_type": given.content_type,
         "declared_sha256": given.sha256,
+        "parent_id": given.parent_id,
         "created_at": now,
     }
     # A declared hash is believed only together with its size: both are the original's.

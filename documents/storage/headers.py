@@ -8,6 +8,8 @@ from documents.errors import RangeNotSatisfiableError
 
 # Only raster images may be shown in place: SVG and HTML can carry scripts.
 INLINE_TYPES = frozenset({"image/webp", "image/png", "image/jpeg"})
+# What is shown in place is made by us and never changes under its key.
+INLINE_CACHE = "private, max-age=31536000, immutable"
 
 # Characters that reorder text could make "exe.pdf" out of "fdp.exe".
 _REORDERING = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")

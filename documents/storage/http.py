@@ -41,7 +41,7 @@ from documents.errors import (
     UrlInvalidError,
 )
 from documents.storage import get_local_storage, signing
-from documents.storage.headers import byte_range, content_disposition, matches_etag
+from documents.storage.headers import INLINE_CACHE, byte_range, content_disposition, matches_etag
 from documents.storage.incomplete import PIECE_BYTES, IncompleteObject
 from documents.storage.interface import ObjectStat
 from documents.storage.local import MAX_UPLOAD_SECONDS, LocalStorage
@@ -228,6 +228,8 @@ def _reply(grant: signing.GetGrant, stat: ObjectStat, request: _Request) -> _Rep
         "Accept-Ranges": "bytes",
         "Last-Modified": format_datetime(stat.modified_at, usegmt=True),
     }
+    if grant.inline:
+        headers["Cache-Control"] = INLINE_CACHE
     if matches_etag(request.headers.get("if-none-match"), stat.etag):
         return _Reply(304, headers, range(0))
     headers["Content-Type"] = grant.content_type

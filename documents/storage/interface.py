@@ -16,6 +16,8 @@ from typing import BinaryIO, Protocol
 from documents.errors import InvalidError, InvalidPathError
 
 INCOMING_PREFIX = "incoming/"
+# What is made of documents, and made again when it is lost.
+DERIVED_PREFIX = "derived/"
 MAX_KEY_LENGTH = 200
 # One day bounds how long a store must remember that a write URL was used.
 MAX_URL_SECONDS = 24 * 60 * 60

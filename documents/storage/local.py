@@ -5,8 +5,9 @@
     <root>/multipart/<key>.<random>/   an object that arrives in parts: see assembly.py
 
 `area` is the key's first segment, so that sweeping `incoming/` never walks the library;
-the digits spread an area over 256 directories. "~" is not legal in a key, so no two
-keys share a path and no key is a directory of another.
+the digits spread an area over 256 directories, with what is made of one document in the
+same. "~" is not legal in a key, so no two keys share a path and no key is a directory of
+another.
 
 A write URL works once. Deleting or promoting an incoming object does not free its
 name: an empty, writable file, the *tombstone*, is renamed over it in the same instant.
@@ -39,6 +40,7 @@ from documents.storage.incomplete import (
     storage_errors,
 )
 from documents.storage.interface import (
+    DERIVED_PREFIX,
     INCOMING_PREFIX,
     MAX_URL_SECONDS,
     Multipart,
@@ -60,6 +62,8 @@ MAX_UPLOAD_SECONDS = 24 * 60 * 60
 TOMBSTONE_SECONDS = MAX_URL_SECONDS + MAX_UPLOAD_SECONDS
 
 TOMBSTONE_MODE = 0o600
+# "derived", the workspace and the document: what is made of it is found by these.
+FOLDER_SEGMENTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,8 +283,7 @@ class LocalStorage:
 
     def _path(self, key: str) -> Path:
         check_key(key)
-        shard = sha256(key.encode("ascii")).hexdigest()[:2]
-        return self.root / "objects" / _area(key) / shard / key.replace("/", "~")
+        return self.root / "objects" / _area(key) / _shard(key) / key.replace("/", "~")
 
     def _assembly(self, key: str, upload_id: str) -> Assembly:
         # Both, so that an upload is never found under another key.
@@ -291,8 +294,9 @@ class LocalStorage:
         objects = self.root / "objects"
         areas = [objects / _area(prefix)] if "/" in prefix else children(objects)
         name_start = prefix.replace("/", "~")
+        is_in_one = prefix.startswith(DERIVED_PREFIX) and prefix.count("/") >= FOLDER_SEGMENTS
         for area in areas:
-            for shard in children(area):
+            for shard in [area / _shard(prefix)] if is_in_one else children(area):
                 yield from (path for path in children(shard) if path.name.startswith(name_start))
 
     def _incomplete_directory(self) -> Path:
@@ -328,6 +332,12 @@ class LocalStorage:
 def _area(key: str) -> str:
     first, slash, _ = key.partition("/")
     return first if slash else "~"
+
+
+def _shard(key: str) -> str:
+    if key.startswith(DERIVED_PREFIX):
+        key = "/".join(key.split("/")[:FOLDER_SEGMENTS])
+    return sha256(key.encode("ascii")).hexdigest()[:2]
 
 
 def _key(path: Path) -> str:

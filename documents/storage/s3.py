@@ -37,7 +37,7 @@ from documents.errors import (
     StorageError,
 )
 from documents.storage import s3_parts
-from documents.storage.headers import content_disposition
+from documents.storage.headers import INLINE_CACHE, content_disposition
 from documents.storage.interface import (
     INCOMING_PREFIX,
     MAX_URL_SECONDS,
@@ -172,6 +172,7 @@ class S3Storage:
             query={
                 "response-content-type": content_type,
                 "response-content-disposition": disposition,
+                **({"response-cache-control": INLINE_CACHE} if inline else {}),
             },
             expires_seconds=expires_seconds,
         )
@@ -213,7 +214,8 @@ class S3Storage:
     def promote(self, source: str, target: str, *, if_etag: str) -> None:
         """Copy the verified object to its final key inside the store, then bury the source."""
         check_promotion(source, target)
-        incoming, final = self._look(source), self._find(target)
+        # Both as a reader gets them: by an old HEAD of the target the source would be buried.
+        incoming, final = self._look(source), self._look(target)
         if incoming is None:
             if final is None or not final.came_from(if_etag):
                 raise ObjectMissingError

@@ -21,7 +21,7 @@ from processing.embeddings.registry import get_embedder
 from processing.extraction import Extraction, Page
 from processing.models import StageName
 from processing.search import Mode, search
-from processing.stage import Held, Lease
+from processing.stage import Aside, Held, Lease
 from processing.stages import embed, extract
 
 WARM_UP = 3
@@ -98,6 +98,8 @@ def _embed(documents: Sequence[Document]) -> None:
     for held, result in embed.run([_held(document) for document in documents]):
         if isinstance(result, Exception):
             raise result
+        if isinstance(result, Aside):
+            raise TypeError("Embedding is no long work that steps aside.")
         result(by_id[held.lease.document_id])
 
 

@@ -20,7 +20,7 @@ from documents.models import Batch, Document, Event, Membership, Stream, Workspa
 from documents.services import batches, disposal
 from documents.services.tokens import create_token
 from documents.services.uploads import MAX_WINDOW
-from processing import outcome
+from processing import jobs, outcome
 from processing.benchmarks.caller import Caller, CallError
 from processing.benchmarks.upload_server import served
 from processing.models import Worker
@@ -192,8 +192,8 @@ def _settle(group: str) -> None:
 
 
 def _searchable(group: str) -> int:
-    found = Document.objects.filter(workspace__in=_workspaces(group))
-    return found.filter(status__in=outcome.FOUND).count()
+    documents = Document.objects.filter(workspace__in=_workspaces(group))
+    return documents.filter(outcome.found()).count()
 
 
 def _batches(group: str) -> list[UUID]:
@@ -214,6 +214,9 @@ def _uploaders(n: int) -> Iterator[tuple[str, list[str]]]:
         for user in _users(group):
             for batch in Batch.objects.filter(created_by=user):
                 batches.cancel_batch(batch, user)
+                # What is optional goes on when a document is done.
+                with transaction.atomic():
+                    jobs.cancel(batch.documents.values_list("id", flat=True))
         _remove(group)
 
 

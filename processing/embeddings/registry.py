@@ -11,9 +11,11 @@ from django.core.exceptions import ImproperlyConfigured
 
 from processing.embeddings.embedder import Embedder
 from processing.embeddings.folder import ModelFolder
+from processing.embeddings.image_embedder import ImageEmbedder
 from processing.embeddings.local import LocalEmbedder
 from processing.embeddings.openai import OpenAIEmbedder
 from processing.embeddings.runtimes import RuntimeName
+from processing.embeddings.towers import TwoTowers
 
 BUNDLED_MODEL = "all-MiniLM-L6-v2"
 
@@ -53,6 +55,20 @@ def get_embedder() -> Embedder:
     )
 
 
+def get_image_embedder() -> ImageEmbedder | None:
+    """Return the process's model for images; None when none is set, and images have no vectors.
+
+    Raises ProviderError when its folder is not there. Loads no tower before it is used.
+    """
+    path = settings.IMAGE_MODEL_PATH
+    return _build_towers(Path(path), settings.EMBEDDING_THREADS) if path else None
+
+
+@lru_cache(maxsize=2)
+def _build_towers(path: Path, threads: int) -> ImageEmbedder:
+    return TwoTowers(path, threads=threads)
+
+
 @lru_cache(maxsize=2)
 def _build(configuration: _Configuration) -> Embedder:
     if configuration.provider == "local":
@@ -67,6 +83,7 @@ def _build(configuration: _Configuration) -> Embedder:
 # A forked child has the memory of a loaded model without the threads that run
 # it, and perhaps a lock that nobody will release. It builds its own.
 os.register_at_fork(after_in_child=_build.cache_clear)
+os.register_at_fork(after_in_child=_build_towers.cache_clear)
 
 
 def _local(configuration: _Configuration) -> LocalEmbedder:

@@ -74,17 +74,7 @@ class OnnxRuntime:
     """ONNX Runtime, in float32."""
 
     def __init__(self, graph: Path, *, threads: int) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        # A pool that spins between calls takes the cores that other workers need.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = onnxruntime.InferenceSession(
-            str(graph), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = onnx_session(graph, threads=threads)
         self._inputs = _known_inputs([port.name for port in self._session.get_inputs()])
         self._output = _pick_output(
             {port.name: len(port.shape) for port in self._session.get_outputs()}
@@ -93,6 +83,19 @@ class OnnxRuntime:
     def hidden_states(self, ids: Tokens, mask: Tokens) -> Floats:
         answer = self._session.run([self._output], _feed(self._inputs, ids, mask))
         return np.asarray(answer[0], dtype=np.float32)
+
+
+def onnx_session(graph: Path, *, threads: int) -> Any:
+    """Load a graph into ONNX Runtime, which raises plain subclasses of Exception."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # A pool that spins between calls takes the cores that other workers need.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
 
 
 def load(name: RuntimeName, graph: Path, *, threads: int) -> Runtime:

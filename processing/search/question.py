@@ -2,10 +2,12 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from documents.errors import InvalidError
+from processing.search.wanted import Wanted, wanted
 
 MAX_QUESTION = 1000
 MAX_FOLDER = 1024
@@ -31,12 +33,24 @@ class Question:
     content_type: str
     limit: int
     phrases: tuple[str, ...]
+    entities: tuple[Wanted, ...] = ()
 
 
-def ask(text: str, *, mode: str, folder: str, content_type: str, limit: int) -> Question:
-    """Return the question, or raise InvalidError with what is wrong with it."""
+def ask(
+    text: str,
+    *,
+    mode: str,
+    folder: str,
+    content_type: str,
+    limit: int,
+    entities: Sequence[str] = (),
+) -> Question:
+    """Return the question, or raise InvalidError with what is wrong with it.
+
+    It needs no words when it asks for what mentions an entity.
+    """
     text = _text("The question", text, MAX_QUESTION)
-    if not text:
+    if not text and not entities:
         raise InvalidError("The question is empty.")
     if mode not in set(Mode):
         raise InvalidError(f"The mode {mode!r} is not one of {', '.join(Mode)}.")
@@ -50,6 +64,7 @@ def ask(text: str, *, mode: str, folder: str, content_type: str, limit: int) -> 
         content_type=_text("The type", content_type, MAX_TYPES),
         limit=limit,
         phrases=tuple(_PHRASE.findall(text)),
+        entities=wanted(entities),
     )
 
 

@@ -10,8 +10,10 @@ from django.db.models.functions import Coalesce
 from documents.models import Document, DocumentQuerySet, Workspace
 from documents.selectors import User, get_batch_for
 from documents.states import Status
+from processing.models import Entity
 from processing.search.question import Question
 from processing.search.results import Coverage
+from processing.search.wanted import Wanted
 
 # Neither here nor on their way: nobody expects these to be searched.
 GONE = (Status.CANCELLED, Status.EXPIRED, Status.REJECTED)
@@ -22,31 +24,37 @@ class Scope:
     """The documents a question is about, and those that hold their text.
 
     A duplicate has no text of its own: it is found through its original, which
-    need not be inside the filters itself.
+    need not be inside the filters itself. What mentions an entity is known only of what was
+    read, so `searched`, which coverage is about, is not narrowed by that.
     """
 
     workspaces: list[UUID]
     documents: DocumentQuerySet
+    searched: DocumentQuerySet
     is_narrowed: bool
     phrases: tuple[str, ...]
 
-    def chunks_sql(self) -> tuple[str, list[Any]]:
-        """Return a condition on `processing_chunk c`, with its parameters.
+    def rows_sql(self) -> tuple[str, list[Any]]:
+        """Return a condition on rows `c` about documents, with its parameters.
 
-        Only chunks of the live generation of documents whose text is there.
+        Only rows of the live generation of documents whose text is there.
         """
         holders, params = self._holders().values("id", "live_generation").query.sql_with_params()
-        # The workspace twice over: the planner knows it of the chunks before it joins.
+        # The workspace twice over: the planner knows it of the rows before it joins.
         condition = f"c.workspace_id = any(%s) and (c.document_id, c.generation) in ({holders})"
-        params = (self.workspaces, *params)
+        return condition, [self.workspaces, *params]
+
+    def chunks_sql(self) -> tuple[str, list[Any]]:
+        """Return the same of `processing_chunk c`, whose text has the phrases besides."""
+        condition, params = self.rows_sql()
         for phrase in self.phrases:
             # A phrase of nothing but stop words says nothing about any chunk.
             condition += (
                 " and (numnode(phraseto_tsquery('english', %s)) = 0"
                 " or c.terms @@ phraseto_tsquery('english', %s))"
             )
-            params = (*params, phrase, phrase)
-        return condition, list(params)
+            params += [phrase, phrase]
+        return condition, params
 
     def shown_for(self, holder_ids: list[UUID]) -> dict[UUID, Document]:
         """Return the document to show for each holder: itself if it is inside the filters."""
@@ -54,7 +62,9 @@ class Scope:
         rows = documents.filter(holder__in=holder_ids)
         if not self.is_narrowed:
             rows = documents.filter(id__in=holder_ids)
-        ordered = rows.order_by(F("duplicate_of").asc(nulls_first=True), "path", "id")
+        ordered = rows.select_related("duplicate_of").order_by(
+            F("duplicate_of").asc(nulls_first=True), "path", "id"
+        )
         shown: dict[UUID, Document] = {}
         for document in ordered:
             shown.setdefault(document.duplicate_of_id or document.id, document)
@@ -66,10 +76,10 @@ class Scope:
         What failed before it had text is neither. A duplicate fares as its original.
         """
         hopeless = Q(status=Status.FAILED, processed_at=None)
-        own = self.documents.aggregate(
+        own = self.searched.aggregate(
             total=Count("id", filter=~hopeless), searchable=Count("processed_at")
         )
-        copies = self.documents.filter(duplicate_of__isnull=False)
+        copies = self.searched.filter(duplicate_of__isnull=False)
         copies = copies.exclude(duplicate_of__status=Status.CANCELLED)
         # Apart, because a join for all would read every document of every workspace.
         borrowed = copies.aggregate(
@@ -109,12 +119,29 @@ def scope_of(user: User, question: Question, batch_id: UUID | None) -> Scope:
     if question.content_type:
         # What was declared stands for the real type until the bytes were looked at.
         documents = documents.filter(_of_type(question.content_type))
+    narrowed = documents
+    for one in question.entities:
+        narrowed = narrowed.filter(_mentions(workspaces, one))
+    filters = (batch_id, question.folder, question.content_type, question.entities)
     return Scope(
         workspaces=workspaces,
-        documents=documents,
-        is_narrowed=bool(batch_id or question.folder or question.content_type),
+        documents=narrowed,
+        searched=documents,
+        is_narrowed=any(filters),
         phrases=question.phrases,
     )
+
+
+def _mentions(workspaces: list[UUID], one: Wanted) -> Q:
+    """Return the documents that mention it, in their live text; served by `entity_in_workspace`."""
+    rows = Entity.objects.filter(
+        workspace__in=workspaces,
+        kind=one.kind,
+        value=one.value,
+        generation=F("document__live_generation"),
+    )
+    holders = rows.values("document")
+    return Q(id__in=holders) | Q(duplicate_of__in=holders)
 
 
 def _of_type(wanted: str) -> Q:

@@ -1,9 +1,12 @@
 """Extract: from stored bytes to text by page, cut into chunks.
 
-Reads the final object, in the sandbox. Writes page texts, chunks and the document's
+Reads the final object, in the sandbox; pages that only show their text are recognised there,
+many of them in turns of a few seconds between which it steps aside with what it has.
+Images and scans without any are found by their name. Writes page texts, chunks and the document's
 pages, title, language and metadata: searchable by keyword from here on, unless the
 document is read anew and its earlier text is searched until embed is done.
-An archive's members become documents of its batch first; its own text is what was in it.
+An archive's members and what is attached to a mail become documents of its batch first;
+an archive's own text is what was in it.
 Fails with QuotaExceededError (permanent; what fits was taken), EncryptedError, CorruptError,
 UnsupportedError, EmptyDocumentError, TooComplexError (permanent), CrashedError and
 StorageError (transient).
@@ -12,38 +15,50 @@ StorageError (transient).
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from django.db.models.functions import Now
 
 from documents import events, faults
-from documents.errors import EmptyDocumentError, SluiceError, UnsupportedError
+from documents.errors import EmptyDocumentError
 from documents.models import Document
 from documents.storage import get_storage
-from processing import generations, reading, unpacking
+from processing import generations, reading, recognition, unpacking
 from processing.chunking import ChunkSpan, chunk
+from processing.descriptions import with_description
 from processing.embeddings.registry import get_embedder
 from processing.extraction import Extraction, media_types
-from processing.models import Chunk, PageText, StageName
-from processing.stage import Held, Stage, Write, one_by_one
+from processing.models import Chunk, PageText, ScanSlice, StageName
+from processing.stage import Aside, Held, Stage, Write, one_by_one
 
 INSERT_ROWS = 500
 MAX_TITLE = 500
 COUNT_AT_ONCE = 2_000
 
 
-def run(document: Document, held: Held) -> Write:
-    """Read the document in the sandbox and cut its text into chunks."""
+def run(document: Document, held: Held) -> Write | Aside:
+    """Read the document in the sandbox and cut its text into chunks, once all of it is read."""
     faults.point("extract.before_read", document.name)
     with get_storage().as_file(document.stored_key) as path:
-        if document.content_type in media_types.ARCHIVES:
-            extraction = unpacking.unpack(path, document, held)
-        else:
-            extraction = reading.read(path, document, held)
+        extraction = _extraction(path, document, held)
     held.check()
+    if isinstance(extraction, Aside):
+        return extraction
     spans = chunk(extraction.pages, partial(_count_tokens, held))
+    spans = with_description(spans, document, extraction)
     if not spans:
-        raise _nothing_found(document, extraction)
+        raise EmptyDocumentError(f"{document.name} contains no text that could be found.")
     return Extracted(extraction, spans)
+
+
+def _extraction(path: Path, document: Document, held: Held) -> Extraction | Aside:
+    if document.content_type in media_types.ARCHIVES:
+        return unpacking.unpack(path, document, held)
+    if document.content_type in media_types.MAIL:
+        mail = reading.read(path, document, held)
+        has_attachments = "attachments" in mail.metadata
+        return unpacking.detach(path, document, mail, held) if has_attachments else mail
+    return recognition.read(path, document, held)
 
 
 def _count_tokens(held: Held, texts: Sequence[str]) -> list[int]:
@@ -53,15 +68,6 @@ def _count_tokens(held: Held, texts: Sequence[str]) -> list[int]:
         held.check()
         counts += get_embedder().count_tokens(texts[start : start + COUNT_AT_ONCE])
     return counts
-
-
-def _nothing_found(document: Document, extraction: Extraction) -> SluiceError:
-    if document.content_type == media_types.PDF:
-        return UnsupportedError(
-            f"{document.name} has pages but no text in them; they are probably scans, and text "
-            "recognition is not installed here."
-        )
-    return EmptyDocumentError(f"{document.name} contains no text that could be found.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,7 @@ class Extracted:
         own = {"document_id": document.id, "generation": document.generation}
         PageText.objects.filter(**own).delete()
         Chunk.objects.filter(**own).delete()
+        ScanSlice.objects.filter(**own).delete()
         own |= {"workspace_id": document.workspace_id}
         PageText.objects.bulk_create(
             (PageText(**own, number=page.number, text=page.text) for page in self.extraction.pages),

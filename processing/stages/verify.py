@@ -1,13 +1,14 @@
 """Verify: read the arrived bytes once, and keep them where no URL can write.
 
 Reads the incoming object. Writes the final object, and the document's real
-size, SHA-256 and type. Fails with SizeMismatchError, HashMismatchError,
-TypeRefusedError, ObjectMissingError (permanent) and StorageError (transient).
+size, SHA-256 and type. Fails with SizeMismatchError, HashMismatchError, InfectedError,
+TypeRefusedError, ObjectMissingError (permanent), StorageError and ScannerError (transient).
 """
 
 import hashlib
 from pathlib import Path
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from documents import faults, kinds
@@ -28,6 +29,7 @@ from documents.storage import get_storage
 from processing import reading
 from processing.models import StageName
 from processing.stage import Held, Stage, Write, one_by_one
+from processing.virus_scan import scan
 
 READ_BYTES = 1024 * 1024
 
@@ -45,6 +47,8 @@ def run(document: Document, held: Held) -> Write:
         with storage.as_file(source) as path:
             sha256 = _check_bytes(document, path)
             held.check()
+            if settings.CLAMD_URL:
+                scan(path, settings.CLAMD_URL, settings.CLAMD_SECONDS, held.check)
             content_type = reading.detect(path, document, held)
     except ObjectMissingError as error:
         # Promoted by a worker that lost its lease to us: the next attempt finds it there.

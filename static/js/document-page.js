@@ -1,7 +1,12 @@
 // The document page renews itself while its stages run.
 
+import { watchPageImages } from "./page-images.js";
+import { showPlaceholders } from "./placeholders.js";
+
 const POLL_MS = 2000;
 const root = document.querySelector("[data-document]");
+
+watchPageImages(root);
 
 async function renew() {
   if (document.hidden) return;
@@ -11,6 +16,7 @@ async function renew() {
   for (const region of root.querySelectorAll("[data-fresh]")) {
     const other = fresh.querySelector(`[data-fresh="${region.dataset.fresh}"]`);
     if (other && !region.isEqualNode(other)) region.replaceWith(other);
+    if (other) showPlaceholders(other);
   }
   root.dataset.active = fresh.querySelector("[data-document]").dataset.active;
   if (root.dataset.active !== "true") clearInterval(timer);

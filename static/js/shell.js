@@ -1,6 +1,9 @@
-// What every page does: theme button, "/" to search, menus that close, forms that ask first.
+// What every page does: theme button, thumbnails on their way, "/" to search, menus that close, forms that ask first.
 
+import { showPlaceholders } from "./placeholders.js";
 import { bindTheme } from "./theme.js";
+
+showPlaceholders();
 
 for (const button of document.querySelectorAll("[data-theme-toggle]")) {
   button.hidden = false;

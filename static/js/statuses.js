@@ -16,6 +16,13 @@ export const STATUSES = {
 // A document in one of these has a sentence that says why.
 export const TROUBLED = new Set(["failed", "rejected", "partial"]);
 
+// Which status an event gives its documents, as people see it; null when it is about something
+// else. What is searchable looks ready, while something optional is still being done for it.
+export function statusTold(event) {
+  if (event.kind === "searchable") return "ready";
+  return event.kind === "documents" ? event.to : null;
+}
+
 export function showStatus(element, status) {
   const { label, tone } = STATUSES[status] ?? { label: status, tone: "wait" };
   element.dataset.tone = tone;

@@ -5,13 +5,15 @@ import json
 import os
 from argparse import ArgumentParser
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from processing.benchmarks import retrieval, upload
+from processing import reading
+from processing.benchmarks import retrieval, sandbox, upload
 from processing.benchmarks.caller import CallError
 from processing.benchmarks.search import Measured, loaded, measure
 from processing.search import Mode
@@ -32,12 +34,29 @@ class Command(BaseCommand):
         )
         search.add_argument("--runs", type=int, default=1, help="ask everything so many times")
         _add_upload(benches.add_parser("upload", help="how fast uploads are acknowledged"))
+        child = benches.add_parser("sandbox", help="what reading in a child of its own costs")
+        child.add_argument("--calls", type=int, default=200, metavar="N")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["bench"] == "upload":
             self._measure_uploads(options)
+        elif options["bench"] == "sandbox":
+            self._measure_sandbox(options["calls"])
         else:
             self._measure_search(options)
+
+    def _measure_sandbox(self, calls: int) -> None:
+        try:
+            times = sandbox.measure(calls)
+        finally:
+            reading.close_sandbox()
+        self._write_spread(times)
+
+    def _write_spread(self, values_by_name: Mapping[str, Sequence[float]]) -> None:
+        self.stdout.write(f"{'':28}{'min':>10}{'median':>10}{'max':>10}")
+        for name, values in values_by_name.items():
+            shown = "".join(f"{each:10.1f}" for each in (min(values), median(values), max(values)))
+            self.stdout.write(f"{name:28}{shown}")
 
     def _measure_uploads(self, options: dict[str, Any]) -> None:
         load = upload.Load(
@@ -51,11 +70,7 @@ class Command(BaseCommand):
             runs = [upload.measure(load) for _ in range(options["runs"])]
         except CallError as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"{'':28}{'min':>10}{'median':>10}{'max':>10}")
-        for name in runs[0].figures:
-            values = [run.figures[name] for run in runs]
-            shown = "".join(f"{each:10.1f}" for each in (min(values), median(values), max(values)))
-            self.stdout.write(f"{name:28}{shown}")
+        self._write_spread({name: [run.figures[name] for run in runs] for name in runs[0].figures})
         errors = sum((Counter(run.errors) for run in runs), Counter[str]())
         for what, n in errors.items():
             self.stdout.write(f"{n} x {what}")

@@ -1,9 +1,19 @@
 // The rows that the server rendered: states change at once, the rest is fetched as the server
 // would render it now. So there is one way a row looks, and it is a template.
 
-import { TROUBLED, showStatus } from "../statuses.js";
+import { showPlaceholders } from "../placeholders.js";
+import { TROUBLED, showStatus, statusTold } from "../statuses.js";
 
 const REFRESH_EVERY_MS = 1500;
+
+// A row in sight has a thumbnail from now on.
+function isDrawn({ kind, stage, state, document: id }) {
+  return kind === "stage" && stage === "preview" && state === "done" && isShown(id);
+}
+
+function isShown(id) {
+  return document.getElementById(`document-${id}`) !== null;
+}
 
 export class Rows {
   #timer = null;
@@ -16,9 +26,10 @@ export class Rows {
   take(events) {
     for (const event of events) {
       // What was deleted is not named: the page is asked what is left.
-      if (event.kind === "deleted") this.refreshSoon();
-      if (event.kind !== "documents") continue;
-      for (const id of event.documents) this.#show(id, event.to);
+      if (event.kind === "deleted" || isDrawn(event)) this.refreshSoon();
+      const status = statusTold(event);
+      if (!status) continue;
+      for (const id of event.documents) this.#show(id, status);
     }
   }
 
@@ -50,6 +61,7 @@ export class Rows {
       const other = fresh.querySelector(`[data-fresh="${region.dataset.fresh}"]`);
       if (!other || region.isEqualNode(other) || region.contains(document.activeElement)) continue;
       region.replaceChildren(...other.childNodes);
+      showPlaceholders(region);
     }
   }
 }

@@ -1,6 +1,6 @@
 // Brings what the server says about each document to the items of this page.
 
-import { TROUBLED } from "../statuses.js";
+import { TROUBLED, statusTold } from "../statuses.js";
 
 const REASONS_AFTER_MS = 800;
 
@@ -29,8 +29,9 @@ export class StatusesFeed {
   take(events) {
     const changed = new Set();
     for (const event of events) {
-      if (event.kind !== "documents") continue;
-      for (const id of event.documents) changed.add(this.#set(id, event.to));
+      const status = statusTold(event);
+      if (!status) continue;
+      for (const id of event.documents) changed.add(this.#set(id, status));
     }
     changed.delete(null);
     if (changed.size > 0) this.onChange(changed);
