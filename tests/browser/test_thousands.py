@@ -196,7 +196,8 @@ def test_thousands_are_listed_before_anybody_waits(
             trial.measured("longest task, ms of processor time", max(tasks))
             shelf.settle(trial, started)
             page.once("dialog", lambda dialog: dialog.accept())
-            httpx.post(f"{place.stack.url}/api/v1/batches/{shelf.batch}/cancel", headers=place.auth)
+            address = f"{place.stack.url}/api/v1/batches/{shelf.batch}/cancel"
+            httpx.post(address, headers=place.auth, timeout=60.0).raise_for_status()
 
 
 @pytest.mark.promise(

@@ -60,8 +60,8 @@ def test_pages_may_send_to_where_browsers_reach_the_store(
     told = policy(**{**BUCKET, **environment})
 
     assert told["connect-src"] == f"'self' {origins}"
-    # Previews and downloads come from Sluice, or are no part of a page.
-    assert "example" not in told["img-src"]
+    # Small pictures come from the store, documents as a download that is no part of a page.
+    assert told["img-src"] == f"'self' data: blob: {origins}"
     assert told["default-src"] == "'none'"
 
 

@@ -186,3 +186,47 @@ def _own_url() -> str:
     """Return the URL of the database the test itself uses."""
     given = connection.settings_dict
     return f"postgresql://{given['USER']}@/{given['NAME']}?host={given['HOST']}"
+
+
+def test_doctor_says_which_engine_reads_scans_and_in_what(
+    everything_runs: None, quick: None, settings: Settings
+) -> None:
+    found = look()["Text recognition"]
+
+    assert found.level == Level.OK
+    assert found.detail.startswith("tesseract ")
+    assert found.detail.endswith(", eng")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "level", "detail"),
+    [
+        ("OCR_LANGUAGES", ["eng", "tlh"], Level.WARN, "Tesseract has no tlh, only "),
+        ("OCR_ENGINE", "rapidocr", Level.INFO, "RapidOCR"),
+        ("OCR_ENGINE", "off", Level.INFO, "off"),
+    ],
+)
+def test_doctor_says_what_recognition_lacks(
+    everything_runs: None,
+    quick: None,
+    settings: Settings,
+    name: str,
+    value: object,
+    level: Level,
+    detail: str,
+) -> None:
+    setattr(settings, name, value)
+
+    found = look()["Text recognition"]
+
+    assert found.level == level
+    assert found.detail.startswith(detail)
+
+
+def test_doctor_fails_an_engine_that_is_missing(
+    everything_runs: None, quick: None, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.OCR_ENGINE = "tesseract"
+    monkeypatch.setattr("shutil.which", lambda name: None)
+
+    assert look()["Text recognition"].level == Level.FAIL

@@ -9,14 +9,18 @@ import pytest
 from django.core.cache import cache
 from django.core.management import call_command
 from django.test import Client
+from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from documents.models import Batch, Document
 from documents.states import Status
 from processing import numbering
-from processing.models import IngestJob, PageText
+from processing.embeddings.towers import TwoTowers
+from processing.models import ImageVector, IngestJob, PageText
+from processing.pipeline import OF_ALL
 from processing.search import semantic
 from tests.factories import make_batch, make_document, make_stored, make_user
+from tests.processing.image_models import RED, make_image_model
 from tests.processing.search_library import NORTH, CompassEmbedder, make_readable
 from tests.test_architecture import ROOT
 
@@ -210,7 +214,7 @@ def test_complete_documents_and_their_jobs_are_as_told(
     job = api.get(f"/api/v1/jobs/{IngestJob.objects.get().id}")
 
     assert len(completed.json()["documents"]) == len(completed.json()["errors"]) == 1
-    assert len(shown.json()["stages"]) == 3
+    assert len(shown.json()["stages"]) == len(OF_ALL)
     assert_is_told(schema, "post", "/api/v1/batches/{batch_id}/complete", completed)
     assert_is_told(schema, "get", "/api/v1/documents/{document_id}", shown)
     assert_is_told(schema, "get", "/api/v1/jobs/{job_id}", job)
@@ -273,6 +277,34 @@ def test_search_is_as_told(
     assert found.json()["hits"][0]["why"]
     assert_is_told(schema, "get", "/api/v1/search", nothing)
     assert_is_told(schema, "get", "/api/v1/search", found)
+
+
+def test_an_image_that_is_found_is_as_told(
+    schema: dict[str, Any],
+    api: APIClient,
+    batch: Batch,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(semantic, "get_embedder", CompassEmbedder)
+    settings.IMAGE_MODEL_PATH = str(make_image_model(tmp_path / "colours"))
+    document = make_readable(batch, "IMG", content_type="image/png")
+    ImageVector.objects.create(
+        workspace=batch.workspace,
+        document=document,
+        embedding=RED.tolist(),
+        model=TwoTowers(tmp_path / "colours").model,
+    )
+
+    found = api.get("/api/v1/search", {"q": "red", "explain": "true"})
+    settings.IMAGE_MODEL_PATH = str(tmp_path / "nowhere")
+    degraded = api.get("/api/v1/search", {"q": "red"})
+
+    assert found.json()["hits"][0]["shows_it"] is True
+    assert degraded.json()["degraded"] == "images"
+    assert_is_told(schema, "get", "/api/v1/search", found)
+    assert_is_told(schema, "get", "/api/v1/search", degraded)
 
 
 def test_stats_are_as_told(schema: dict[str, Any], api: APIClient) -> None:

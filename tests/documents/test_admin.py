@@ -14,10 +14,29 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from documents.models import ApiToken, AuditEntry, Batch, Disposal, Document, Event, Stream
+from documents.models import (
+    ApiToken,
+    AuditEntry,
+    Batch,
+    Disposal,
+    Document,
+    Event,
+    PageImage,
+    Stream,
+)
 from documents.services.tokens import create_token, find_token
 from documents.states import Status
-from processing.models import Chunk, IngestJob, PageText, StageAttempt, StageRun, Worker
+from processing.models import (
+    Chunk,
+    Entity,
+    ImageVector,
+    IngestJob,
+    PageText,
+    ScanSlice,
+    StageAttempt,
+    StageRun,
+    Worker,
+)
 from tests.factories import make_batch, make_document, make_user, make_workspace
 
 pytestmark = pytest.mark.django_db
@@ -55,13 +74,18 @@ def fill() -> None:
     now = timezone.now()
     StageAttempt.objects.create(run=run, n=1, started_at=now, error_text=NASTY)
     PageText.objects.create(**own, number=1, text=NASTY)
+    ScanSlice.objects.create(**own, seconds=1, readings={"pages": [[1, NASTY, 0.5]]}, unread=[[2]])
     Chunk.objects.create(**own, ordinal=0, page=1, start=0, end=9, text=NASTY, heading=NASTY)
+    mentioned: dict[str, Any] = {"kind": "person", "value": NASTY, "text": NASTY, "count": 1}
+    Entity.objects.create(**own, **mentioned, positions=[[1, 0, NASTY]])
+    ImageVector.objects.create(**own, embedding=[1.0, 0.0], model=NASTY)
     Worker.objects.create(
         id=document.id, kind="worker", host=NASTY, pid=1, version="1", started_at=now, seen_at=now
     )
     Stream.objects.create(name=f"batch:{batch.id}", state={"name": NASTY})
     AuditEntry.objects.create(actor=user, action="retry", details={"count": 1, "path": NASTY})
     Disposal.objects.create(key=f"stored/{document.id}/{NASTY}")
+    PageImage.objects.create(document=document, generation=1, version=1, number=1, refusal=NASTY)
     create_token(user, NASTY)
 
 

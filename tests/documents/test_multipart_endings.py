@@ -102,10 +102,10 @@ def test_a_complete_that_saw_other_bytes_accepts_nothing(
     one.send(one.target())
     accept = arrivals.accept
 
-    def too_late(*args: Any, **kwargs: Any) -> None:
+    def too_late(*args: Any, **kwargs: Any) -> list[Document]:
         for action in ("cancel", "resume"):
             one.api.post(f"/api/v1/batches/{one.batch.id}/{action}")
-        accept(*args, **kwargs)
+        return accept(*args, **kwargs)
 
     monkeypatch.setattr(arrivals, "accept", too_late)
     one.complete()

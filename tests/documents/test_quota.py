@@ -24,13 +24,14 @@ from documents.storage import get_storage
 from processing import generations, leases
 from processing.models import RunState, StageName, StageRun
 from processing.numbering import number_events
-from processing.pipeline import following, get_stage
+from processing.pipeline import OF_ALL, following, get_stage
 from processing.stage import Lease, Write
 from processing.stages.embed import Embedded
 from processing.stages.extract import Extracted
 from processing.stages.verify import Verified
 from tests.factories import make_batch, make_user
 from tests.processing.books import counted
+from tests.processing.lifecycle import enriched, previewed
 from tests.processing.outputs import EXTRACTION, NO_VECTORS
 
 pytestmark = pytest.mark.django_db
@@ -56,7 +57,7 @@ class Walk:
         self.batches = [make_batch(workspace), make_batch(workspace)]
 
     def step(self) -> None:
-        moves = (self.register, self.arrive, self.resume, *[self.work] * 5)
+        moves = (self.register, self.arrive, self.resume, *[self.work] * 8)
         rare = [self.cancel, self.retry, self.expire, self.cancel_batch, self.reprocess]
         if self.chance.random() < 0.3:
             rare.append(self.delete)
@@ -74,7 +75,7 @@ class Walk:
             arrivals.accept(document.batch, [document.id])
 
     def work(self) -> None:
-        stage = get_stage(self.chance.choice(list(StageName)))
+        stage = self.chance.choice(OF_ALL)
         is_quarantined = self.chance.random() < 0.3
         StageRun.objects.filter(state=RunState.READY).update(run_at="2020-01-01T00:00Z")
         for lease in leases.claim(stage, uuid4(), limit=2, quarantine=is_quarantined):
@@ -105,7 +106,29 @@ class Walk:
             return Verified(key, sha256, "text/plain")
         if lease.stage == StageName.EXTRACT:
             return Extracted(EXTRACTION, [])
+        if lease.stage == StageName.PREVIEW:
+            return previewed()
+        if lease.stage == StageName.ENRICH:
+            return enriched()
         return Embedded([], NO_VECTORS, "none")
+
+    def end(self) -> None:
+        """Refuse one, bring all others to their end and delete one, however chance went."""
+        batch = make_batch(self.batches[0].workspace)
+        self.batches.append(batch)
+        register(batch, [Declaration(key, key, 7) for key in ("refused.txt", "read.txt")])
+        arrivals.accept(batch, list(batch.documents.values_list("id", flat=True)))
+        refused = batch.documents.get(path="refused.txt").id
+        for stage in OF_ALL:
+            StageRun.objects.filter(state=RunState.READY).update(run_at="2020-01-01T00:00Z")
+            for quarantine in (False, True):
+                while leased := leases.claim(stage, uuid4(), limit=50, quarantine=quarantine):
+                    for lease in leased:
+                        if lease.document_id == refused:
+                            leases.fail(lease, CorruptError())
+                        else:
+                            leases.finish(lease, self.output(lease), following(lease.stage))
+        self.delete()
 
     def cancel(self) -> None:
         ids = [document.id for document in self.some()]
@@ -157,6 +180,7 @@ def test_books_agree_after_any_mix_of_outcomes(seed: int, workspace: Workspace, 
         assert workspace.reserved_bytes == (sums["n"] or 0)
         assert workspace.used_bytes == (stored["n"] or 0)
 
+    walk.end()
     number_events()
     for batch in walk.batches:
         told = Stream.objects.get(name=f"batch:{batch.id}").state

@@ -1,11 +1,13 @@
 """What every storage backend promises about reading, and about objects put by the server."""
 
+import re
 import uuid
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any
 
 import pytest
+from django.utils.http import parse_header_parameters
 
 from documents.errors import InvalidError, InvalidPathError, ObjectMissingError
 from documents.storage.interface import Storage
@@ -26,6 +28,31 @@ storage = storage_backends.storage
 key = storage_backends.key
 final = storage_backends.final
 
+# What a document may be called, and what its download is called then.
+KEPT = (
+    'a"; filename="b.exe',
+    "x'; filename*=UTF-8''b.exe",
+    "%0d%0aX-Injected: 1%22.pdf",
+    "\U0001f9fe 2024 \U0001f469\u200d\U0001f467.pdf",
+    "\U0001f9fe" * 62 + "255.pdf",
+    "\u00e9" * 125 + "5.pdf",
+)
+HOSTILE_NAMES = {
+    **dict(zip(KEPT, KEPT, strict=True)),
+    "a\r\nSet-Cookie: x=1\r\n\r\n<script>.pdf": "a__Set-Cookie: x=1____<script>.pdf",
+    "a\u2028b\u0085c\0.pdf": "a_b_c_.pdf",
+    "invoice\u202efdp.exe": "invoice_fdp.exe",
+    "\u2066fdp\u2069.exe": "_fdp_.exe",
+    "a;b=c,d\\.pdf": "a;b=c,d_.pdf",
+    "../../etc/passwd": ".._.._etc_passwd",
+    "\ud83d": "_",
+    "": "document",
+}
+DISPOSITION = re.compile(
+    r"attachment; filename=\"[ !#$&-.0-\[\]-~]+\"; filename\*=UTF-8''(?:[\w.~-]|%[0-9A-F]{2})+",
+    re.ASCII,
+)
+
 
 # --- a GET by signed URL --------------------------------------------------------
 
@@ -45,6 +72,22 @@ def test_signed_get_returns_the_bytes_as_an_attachment(
         "filename*=UTF-8''Bericht%20f%C3%BCr%20Zo%C3%AB.pdf"
         in (reply.headers["content-disposition"])
     )
+
+
+@pytest.mark.parametrize(("filename", "told"), HOSTILE_NAMES.items(), ids=map(ascii, HOSTILE_NAMES))
+def test_any_name_comes_back_as_one_attachment_of_one_name(
+    backend: Backend, storage: Storage, final: str, filename: str, told: str
+) -> None:
+    storage.put(final, BODY, PDF)
+
+    reply = backend.send("GET", read_url(storage, final, filename=filename))
+
+    assert (reply.status, reply.body) == (200, BODY)
+    assert not {"set-cookie", "x-injected"} & set(reply.headers)
+    disposition = reply.headers["content-disposition"]
+    assert DISPOSITION.fullmatch(disposition), disposition
+    kind, parameters = parse_header_parameters(disposition)
+    assert (kind, parameters) == ("attachment", {"filename": told})
 
 
 @pytest.mark.parametrize("content_type", ["image/webp", "image/png", "image/jpeg"])
@@ -288,6 +331,17 @@ def test_list_yields_what_starts_with_the_prefix(storage: Storage) -> None:
     assert keys <= set(dict(storage.list("lis")))
     assert keys <= set(dict(storage.list("")))
     assert list(storage.list("nothing/here")) == []
+
+
+def test_lists_a_folder_of_a_folder(storage: Storage) -> None:
+    folder = f"derived/{uuid.uuid4()}"
+    keys = {f"{folder}/a/1", f"{folder}/a/2/x", f"{folder}/ab/1"}
+    for key in keys:
+        storage.put(key, BODY, PDF)
+    assert set(dict(storage.list(f"{folder}/"))) == keys
+    assert set(dict(storage.list(f"{folder}/a/"))) == {f"{folder}/a/1", f"{folder}/a/2/x"}
+    assert set(dict(storage.list(f"{folder}/a/2"))) == {f"{folder}/a/2/x"}
+    assert list(storage.list(f"{folder}/a/3/")) == []
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from documents.storage.headers import byte_range, content_disposition, matches_e
         ("a\r\nX: 1", "filename=\"a__X: 1\"; filename*=UTF-8''a__X%3A%201"),
         ("../a\\b", "filename=\".._a_b\"; filename*=UTF-8''.._a_b"),
         ("fdp.\u202eexe", "filename=\"fdp._exe\"; filename*=UTF-8''fdp._exe"),
+        ("\U0001f9fe.pdf", "filename=\"_.pdf\"; filename*=UTF-8''%F0%9F%A7%BE.pdf"),
         ("\ud800", "filename=\"_\"; filename*=UTF-8''_"),
         ("", "filename=\"document\"; filename*=UTF-8''document"),
     ],

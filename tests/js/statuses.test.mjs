@@ -17,6 +17,17 @@ test("an event about a document that is not known yet waits for it", () => {
   assert.equal(one.status, "ready");
 });
 
+test("what can be searched is done, while something optional goes on", () => {
+  const feed = new StatusesFeed({ api: {}, batch: "b", onChange: () => {} });
+  const one = item();
+  feed.know([one]);
+
+  feed.take([moved("processing", "x"), { kind: "searchable", documents: ["x"], n: 1 }]);
+
+  assert.equal(isDone(one), true);
+  assert.equal(itemStatus(one).label, "Searchable");
+});
+
 test("the engine's own state is left alone", () => {
   const feed = new StatusesFeed({ api: {}, batch: "b", onChange: () => {} });
   const one = item({ state: "sent" });

@@ -11,12 +11,15 @@ from documents.services import arrivals
 from documents.storage import get_storage
 from processing import leases
 from processing.chunking import ChunkSpan
+from processing.drawing import Drawing, Picture
 from processing.extraction import Extraction
 from processing.models import StageName, StageRun
 from processing.pipeline import following, get_stage
 from processing.stage import Held, Lease, Write
 from processing.stages import embed
+from processing.stages.enrich import Enriched
 from processing.stages.extract import Extracted
+from processing.stages.preview import Previewed
 from processing.stages.verify import Verified
 from tests.factories import make_stored
 
@@ -35,6 +38,7 @@ def ready(batch: Batch, content: bytes, text: str = TEXT, path: str = "folder/a.
     document = arrived(batch, content, path)
     verify(document, content)
     read(document, text)
+    adorn(document)
     learn(document)
     return fresh(document)
 
@@ -55,7 +59,7 @@ def claim(document: Document, stage: StageName) -> Lease:
 
 def due() -> None:
     """Have every wait be over."""
-    StageRun.objects.filter(state="ready").update(run_at="2020-01-01T00:00Z")
+    StageRun.objects.filter(state="ready").update(run_at="2020-01-01T00:00Z", rests_until=None)
 
 
 def expire(lease: Lease) -> None:
@@ -95,6 +99,30 @@ def verified(document: Document, content: bytes) -> Write:
 
 def read(document: Document, *texts: str) -> None:
     finish(claim(document, StageName.EXTRACT), extracted(*texts))
+
+
+def adorn(document: Document) -> None:
+    """Do everything that is optional."""
+    show(document)
+    enrich(document)
+
+
+def show(document: Document) -> None:
+    finish(claim(document, StageName.PREVIEW), previewed())
+
+
+def enrich(document: Document) -> None:
+    finish(claim(document, StageName.ENRICH), enriched())
+
+
+def previewed() -> Write:
+    """Return what preview would write of a picture that somebody drew."""
+    return Previewed(Drawing(Picture(b"", 240, 320), None, "3OcRJYB4d3h/iIeHeEh3eIhw+j3A"))
+
+
+def enriched() -> Write:
+    """Return what enrich would write of a text that mentions nothing."""
+    return Enriched([])
 
 
 def extracted(*texts: str, title: str = "") -> Write:

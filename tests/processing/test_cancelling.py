@@ -11,6 +11,7 @@ from documents.services import arrivals, batches
 from documents.states import Status
 from processing import leases
 from processing.models import StageName, StageRun
+from processing.pipeline import OF_ALL
 from processing.search import search
 from processing.selectors import pages_of
 from processing.stage import Lease, Write
@@ -21,11 +22,15 @@ from tests.processing.lifecycle import (
     TEXT,
     claim,
     embedded,
+    enrich,
+    enriched,
     extracted,
     finish,
     fresh,
     learn,
+    previewed,
     read,
+    show,
     verified,
     verify,
 )
@@ -33,6 +38,7 @@ from tests.processing.search_library import CompassEmbedder, paths
 
 pytestmark = pytest.mark.django_db
 CONTENT = b"The gate opens at dawn."
+AFTER_EXTRACT = (StageName.PREVIEW, StageName.EMBED, StageName.ENRICH)
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +69,7 @@ def up_to(document: Document, stage: StageName | None) -> None:
     arrivals.complete(document.batch, [document.id])
     if stage != StageName.VERIFY:
         verify(document, CONTENT)
-    if stage == StageName.EMBED:
+    if stage in AFTER_EXTRACT:
         read(document, TEXT)
 
 
@@ -74,7 +80,9 @@ def go_on(document: Document) -> None:
     steps: dict[str, Callable[[], None]] = {
         StageName.VERIFY: lambda: verify(document, CONTENT),
         StageName.EXTRACT: lambda: read(document, TEXT),
+        StageName.PREVIEW: lambda: show(document),
         StageName.EMBED: lambda: learn(document),
+        StageName.ENRICH: lambda: enrich(document),
     }
     while run := StageRun.objects.filter(document=document, state="ready").first():
         steps[run.stage]()
@@ -83,6 +91,10 @@ def go_on(document: Document) -> None:
 def late_write(document: Document, lease: Lease) -> Write:
     if lease.stage == StageName.VERIFY:
         return verified(document, CONTENT)
+    if lease.stage == StageName.PREVIEW:
+        return previewed()
+    if lease.stage == StageName.ENRICH:
+        return enriched()
     return extracted(TEXT) if lease.stage == StageName.EXTRACT else embedded([lease])
 
 
@@ -111,7 +123,7 @@ def test_a_document_that_waits_is_hidden_at_once_and_resumes(
     check_books()
 
 
-@pytest.mark.parametrize("stage", list(StageName))
+@pytest.mark.parametrize("stage", [stage.name for stage in OF_ALL])
 def test_who_works_on_a_cancelled_document_changes_nothing_and_it_resumes(
     document: Document, user: Any, stage: StageName
 ) -> None:
@@ -138,7 +150,7 @@ def test_who_works_on_a_cancelled_document_changes_nothing_and_it_resumes(
     check_books()
 
 
-@pytest.mark.parametrize("stage", list(StageName))
+@pytest.mark.parametrize("stage", [stage.name for stage in OF_ALL])
 def test_one_that_waits_for_its_next_try_is_not_tried(
     document: Document, user: Any, stage: StageName
 ) -> None:

@@ -45,7 +45,7 @@ def leaders() -> list[int]:
 def test_the_one_that_stands_by_leads_soon(
     conductors: list[subprocess.Popen[bytes]], signum: signal.Signals
 ) -> None:
-    wait_until(lambda: Worker.objects.count() == 2 and len(leaders()) == 1, "one of two leads")
+    wait_until(lambda: Worker.objects.count() == 2 and len(leaders()) == 1, "one leads", seconds=90)
     (first,) = leaders()
     (other,) = {process.pid for process in conductors} - {first}
 

@@ -17,6 +17,7 @@ from tests.processing import remains
 from tests.processing.books import check_books
 from tests.processing.lifecycle import (
     TEXT,
+    adorn,
     arrived,
     claim,
     extracted,
@@ -112,6 +113,7 @@ def test_work_on_a_deleted_original_goes_on_for_its_duplicate(
     with pytest.raises(LeaseLostError):
         finish(late, extracted(TEXT))
     read(heir, TEXT)
+    adorn(heir)
     learn(heir)
     assert fresh(heir).status == Status.READY
     assert found(user, "lantern") == ["b.txt"]

@@ -20,7 +20,7 @@ from documents.services.arrivals import accept
 from documents.states import Status
 from processing import leases
 from processing.models import RunState, StageAttempt, StageName, StageRun
-from processing.pipeline import following, get_stage
+from processing.pipeline import OF_ALL, following, get_stage
 from processing.stage import Lease
 from tests.factories import make_batch, make_document, make_user, make_workspace
 from tests.processing.lifecycle import expire, seconds_until_run
@@ -113,7 +113,13 @@ def test_finish_writes_and_readies_what_follows() -> None:
     leases.finish(lease, keep, following(StageName.VERIFY))
 
     states = dict(StageRun.objects.values_list("stage", "state"))
-    assert states == {"verify": "done", "extract": "ready", "embed": "blocked"}
+    assert states == {
+        "verify": "done",
+        "extract": "ready",
+        "preview": "blocked",
+        "embed": "blocked",
+        "enrich": "blocked",
+    }
     assert StageAttempt.objects.get().outcome == "ok"
 
 
@@ -244,7 +250,13 @@ def test_resume_takes_the_work_up_where_it_stood() -> None:
     batches.resume_batch(batch, user)
 
     states = dict(StageRun.objects.values_list("stage", "state"))
-    assert states == {"verify": "done", "extract": "ready", "embed": "blocked"}
+    assert states == {
+        "verify": "done",
+        "extract": "ready",
+        "preview": "blocked",
+        "embed": "blocked",
+        "enrich": "blocked",
+    }
     assert Document.objects.get().status == Status.PROCESSING
 
 
@@ -286,4 +298,4 @@ def test_complete_twice_makes_one_job(django_assert_num_queries: Any) -> None:
 
     accept(batch, [document.id])
 
-    assert StageRun.objects.count() == 3
+    assert StageRun.objects.count() == len(OF_ALL)

@@ -21,6 +21,7 @@ from tests.factories import make_batch, make_document
 from tests.processing.books import check_books, phases
 from tests.processing.lifecycle import (
     TEXT,
+    adorn,
     arrived,
     claim,
     embedded,
@@ -70,6 +71,7 @@ def test_the_old_text_is_found_until_the_new_one_is_complete(document: Document,
         shown = [page.text for page in pages_of(fresh(document))]
         seen.append((found(user, "lantern"), found(user, "ferry"), shown))
 
+    adorn(document)
     here = [document.path]
     assert seen == [(here, [], [TEXT]), (here, [], [TEXT]), ([], here, [NEW])]
     assert fresh(document).status == Status.READY
@@ -118,6 +120,7 @@ def test_a_new_reading_that_fails_leaves_the_document_found_and_honest(
 
     batches.retry(Document.objects.filter(id=document.id), user)
     read(document, NEW)
+    adorn(document)
     learn(document)
 
     assert fresh(document).status == Status.READY
@@ -199,7 +202,7 @@ def test_the_ledger_keeps_every_attempt(document: Document, user: Any) -> None:
     learn(document)
     generations.prune()
 
-    assert StageAttempt.objects.filter(run__document=document).count() == 5
+    assert StageAttempt.objects.filter(run__document=document).count() == 7
     verified = StageRun.objects.get(document=document, generation=2, stage=StageName.VERIFY)
     assert (verified.state, verified.attempt) == ("done", 0)
 
@@ -233,6 +236,7 @@ def test_words_are_found_at_once_where_nothing_was_read_before(batch: Batch, use
     read(document, NEW)
 
     assert found(user, "ferry") == [document.path]
+    adorn(document)
     learn(document)
     assert fresh(document).status == Status.READY
     check_books()
@@ -293,7 +297,8 @@ def test_the_api_answers_with_the_document_or_a_conflict(document: Document, use
     refused = api.post(f"/api/v1/documents/{waiting.id}/reprocess")
 
     assert (taken.status_code, taken.json()["status"]) == (200, "processing")
-    assert [stage["state"] for stage in taken.json()["stages"]] == ["done", "ready", "blocked"]
+    states = [stage["state"] for stage in taken.json()["stages"]]
+    assert states == ["done", "ready", "blocked", "blocked", "blocked"]
     assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
 
 

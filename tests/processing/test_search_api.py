@@ -65,6 +65,7 @@ def test_search_answers_in_the_words_of_the_contract(api: APIClient, batch: Batc
                 "snippet": "The <mark>lantern</mark> by the lake was lit every evening.",
                 "score": pytest.approx(2 / 61, abs=1e-6),
                 "thumbnail": None,
+                "placeholder": "",
                 "why": {
                     "keyword_rank": 1,
                     "semantic_rank": 1,
