@@ -28,8 +28,8 @@ help:  ## List what can be done
 run: env  ## Start everything at http://127.0.0.1:8000 (PORT, SLUICE_HOME); Ctrl-C stops it
 	@exec $(BIN)/python manage.py run --stop-with-parent
 
-test: env-dev  ## Run every test; ARGS goes to pytest: make test ARGS="tests/config -x"
-	@$(BIN)/python -m pytest $(ARGS)
+test: env-dev  ## Run every test, two at a time; ARGS goes to pytest instead: make test ARGS="tests/config -x"
+	@$(BIN)/python -m pytest $(or $(ARGS),-n 2)
 
 chaos: env-dev  ## Try every promise of docs/reliability.md many times, about an hour; ARGS goes to pytest
 	@$(BIN)/python -m pytest tests/chaos --chaos=full --chaos-report=docs/reliability.md $(ARGS)

@@ -6,11 +6,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.terminal import TerminalReporter
+from django.db import connections
 from pytest_django import Settings
 
 from config import local_services
+from tests.documents.storage_s3 import missing_stores
 from tests.plugin import HOME, NETGUARD_LOG
 from tests.stack import Stack, running
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Print one line instead of a hundred skipped tests of storage."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    of_storage = any("test_storage_contract" in getattr(each, "nodeid", "") for each in reports)
+    missing = missing_stores() if of_storage else []
+    if missing:
+        terminalreporter.write_line(
+            f"The storage contract ran without the S3 stores of {' and '.join(missing)}."
+        )
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -51,7 +65,12 @@ def services() -> Iterator[local_services.Services]:
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(services: local_services.Services) -> None:
-    """Have the services up before pytest-django makes the test database."""
+    """Have the services up before pytest-django makes the test database.
+
+    A test stands in its transaction for as long as a busy machine makes it.
+    """
+    options = connections.settings["default"]["OPTIONS"]
+    options["options"] = "-c idle_in_transaction_session_timeout=0"
 
 
 @pytest.fixture

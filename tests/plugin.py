@@ -28,6 +28,8 @@ for name in (
 ):
     os.environ.pop(name, None)
 os.environ["SLUICE_HOME"] = str(HOME)
+# Prepared once, and not by every Sluice that a test starts.
+os.environ["MODEL_CACHE_DIR"] = str(HOME / "models")
 os.environ["SLUICE_NETGUARD_LOG"] = str(NETGUARD_LOG)
 os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, [str(NETGUARD), os.environ.get("PYTHONPATH")])

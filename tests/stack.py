@@ -96,13 +96,15 @@ class Stack:
 
     def create_user(self, username: str, password: str = "correct-horse-battery") -> str:
         """Make a user with a workspace of their own; return an API token for them."""
-        self.manage(
+        made = self.manage(
             "shell",
             "--command",
             "from django.contrib.auth import get_user_model as model;"
-            f"model().objects.create_user({username!r}, password={password!r})",
+            "from django.core.management import call_command as call;"
+            f"model().objects.create_user({username!r}, password={password!r});"
+            f"call('create_token', {username!r})",
         )
-        return self.manage("create_token", username).stdout.split()[-1]
+        return made.stdout.split()[-1]
 
     def pids(self, prefix: str = "") -> dict[str, int]:
         """Return the supervised processes by name: web, conductor, worker-1, ..."""

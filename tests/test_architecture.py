@@ -20,6 +20,9 @@ DOORS = {
     "boto3": r"^documents\.storage\.s3(_\w+)?$",
     "botocore": r"^documents\.storage\.s3(_\w+)?$",
     "channels": r"^(processing\.publisher|dashboard\.(consumers|routing|try_later)|config\.asgi)$",
+    "rapidocr_onnxruntime": r"^processing\.extraction\.recognition\.rapid$",
+    "pi_heif": r"^processing\.extraction\.heif$",
+    "pyvips": r"^processing\.(extraction\.pictures|previews\.raster)$",
     "channels_redis": r"^processing\.publisher$",
 }
 

@@ -14,6 +14,7 @@ from django.urls.resolvers import RegexPattern
 import documents.urls
 import processing.urls
 from documents.errors import SluiceError
+from processing.extraction import SUPPORTED, media_types
 from tests.test_architecture import APPS, ROOT, modules
 
 DOCS = ROOT / "docs"
@@ -156,3 +157,9 @@ def test_links_between_documents_lead_somewhere(path: Path) -> None:
         headings = re.findall(r"^#+ (.+)$", found.read_text(), re.MULTILINE) if anchor else []
         slugs = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
         assert not anchor or anchor in slugs, f"{path.name} links to #{anchor}"
+
+
+def test_every_type_that_is_read_stands_in_the_formats() -> None:
+    named = set(re.findall(r"`([a-z]+/[\w.+-]+)`", (DOCS / "formats.md").read_text()))
+
+    assert named == {*SUPPORTED, *media_types.ARCHIVES}

@@ -114,7 +114,7 @@ def test_a_web_process_that_is_told_to_end_takes_the_upload_in_hand(own_stack: S
 
 def open_socket(stack: Stack, batch: str) -> Any:
     """Sign in as a browser does, and listen to the batch."""
-    with httpx.Client(base_url=stack.url) as browser:
+    with httpx.Client(base_url=stack.url, timeout=30.0) as browser:
         browser.get("/login/")
         form = {
             "username": "olive",

@@ -42,8 +42,15 @@ def outcomes(stack: Stack) -> set[str]:
     return {outcome for (outcome,) in rows(stack, "select outcome from processing_stageattempt")}
 
 
+def unfinished(stack: Stack) -> list[tuple[Any, ...]]:
+    """Return what is still waited for or worked on."""
+    query = "select id from processing_stagerun where state in ('ready', 'leased', 'blocked')"
+    return rows(stack, query)
+
+
 def check_whole(stack: Stack, client: ApiClient, batch: str, n: int) -> None:
     """Every document is ready, was embedded once, and the projection says the same."""
+    wait_until(lambda: not unfinished(stack), "what is optional is done as well", seconds=120)
     documents = client.documents(batch)
     assert len(documents) == n
     assert {document["status"] for document in documents} == {"ready"}

@@ -10,6 +10,7 @@ from tests.chaos.installation import Installation
 from tests.chaos.scene import Scene, signed_in
 from tests.conftest import new_home
 from tests.documents.storage_s3 import CephBackend
+from tests.processing.image_models import make_image_model
 
 # Needs a store that can be put behind a proxy; pytest says at its end when there was none.
 collect_ignore = [] if os.environ.get(CephBackend.variable) else ["test_storage_storm.py"]
@@ -18,7 +19,10 @@ collect_ignore = [] if os.environ.get(CephBackend.variable) else ["test_storage_
 @pytest.fixture(scope="session")
 def installation() -> Iterator[Installation]:
     """A Sluice that tests may strike, as long as it comes up again by itself."""
-    installed = Installation(new_home())
+    home = new_home()
+    # Only images are looked at, and nothing else drops any.
+    model = make_image_model(home.parent / "colours")
+    installed = Installation(home, IMAGE_MODEL_PATH=str(model))
     try:
         installed.start()
         yield installed

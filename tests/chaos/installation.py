@@ -45,6 +45,7 @@ QUICK = {
     # A worker that is renewed in mid-trial looks like one that did not survive; a rolling
     # restart has trials of its own.
     "WORKER_MAX_JOBS": "0",
+    "OCR_SLICE_SECONDS": "1",
     "PARSE_CPU_SECONDS": "6",
     "PARSE_WALL_SECONDS": "30",
 }

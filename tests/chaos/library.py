@@ -8,6 +8,8 @@ FILLER = (
     "Nobody on the lower canal noticed until the boats began to move. "
 )
 
+SENDER = "lock@example.org"
+
 
 def folder(chance: random.Random, n: int) -> dict[str, bytes]:
     """Return `n` different documents by path."""
@@ -32,7 +34,7 @@ def _content(kind: str, word: str) -> bytes:
         text = "gate,state\n" + "".join(f"{word},{at}\n" for at in range(20))
     elif kind == "eml":
         message = EmailMessage()
-        message["From"], message["To"] = "lock@example.org", "canal@example.org"
+        message["From"], message["To"] = SENDER, "canal@example.org"
         message["Subject"] = f"Report {word}"
         message.set_content(text)
         return bytes(message)

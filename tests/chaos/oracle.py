@@ -17,6 +17,7 @@ from documents.states import FINAL
 from documents.storage.interface import Storage
 from processing.embeddings.registry import get_embedder
 from processing.stages.embed import with_context
+from tests.chaos import library
 from tests.chaos.client import Drop
 from tests.chaos.installation import Installation
 from tests.chaos.listener import Listener
@@ -84,6 +85,8 @@ class Oracle:
             *self._lost(expected),
             *self._bytes(),
             *self._chunks(),
+            *self._pictures(),
+            *self._mentions(),
             *self._repeated(),
             *self._unsettled(),
             *self._drift(),
@@ -163,6 +166,31 @@ class Oracle:
             for row, cosine in zip(rows, cosines, strict=True)
             if cosine < SAME_VECTOR
         ]
+
+    def _pictures(self) -> list[str]:
+        """Every ready document says that it has a picture, and the store has it."""
+        rows = self._rows(
+            "select path, workspace_id, sha256, preview_version from documents_document "
+            "where batch_id = %s and status = 'ready'",
+            self.drop.batch,
+        )
+        return [
+            f"{path} has no picture"
+            for path, workspace, sha256, version in rows
+            if not version
+            or not self._storage.stat(f"derived/{workspace}/{sha256}/thumbnail-{version}.webp")
+        ]
+
+    def _mentions(self) -> list[str]:
+        """What every mail mentions was found in it, in each of its places once."""
+        rows = self._rows(
+            "select d.path, e.count from documents_document d left join processing_entity e "
+            "on e.document_id = d.id and e.generation = d.live_generation and e.value = %s "
+            "where d.batch_id = %s and d.status = 'ready' and d.path like '%%.eml'",
+            library.SENDER,
+            self.drop.batch,
+        )
+        return [f"{path} mentions its sender {n} times" for path, n in rows if n != 1]
 
     def _repeated(self) -> list[str]:
         rows = self._rows(

@@ -5,6 +5,7 @@ import logging
 import os
 import platform
 import random
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,22 @@ import pytest
 
 from tests.chaos import trials as chaos
 
-RESULTS = pytest.StashKey[list[chaos.Trials]]()
+# The name under which a test's report carries what came of its trials.
+PROPERTY = "trials"
+
+
+class Results:
+    """Gathers the trials of all tests from their reports, whichever process made them."""
+
+    def __init__(self) -> None:
+        self.trials: list[chaos.Trials] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        told = [value for name, value in report.user_properties if name == PROPERTY]
+        self.trials += [chaos.told_by(one) for one in told if isinstance(one, dict)]
+
+
+RESULTS = pytest.StashKey[Results]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -24,7 +40,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "promise(number, text, fault, trials): tries a promise")
-    config.stash[RESULTS] = []
+    config.stash[RESULTS] = Results()
+    config.pluginmanager.register(config.stash[RESULTS], "promises")
     # One line for each of thousands of requests would hide what a failure says.
     logging.getLogger("httpx").setLevel(logging.WARNING)
 
@@ -38,9 +55,7 @@ def trials(request: pytest.FixtureRequest) -> chaos.Trials:
     promise = chaos.Promise(number, text, marker.kwargs["fault"] + _where(request), few, full)
     n = full if request.config.getoption("--chaos") == "full" else few
     seed = int(os.environ.get("CHAOS_SEED") or random.randrange(1_000_000))
-    made = chaos.Trials(promise, n, seed)
-    request.config.stash[RESULTS].append(made)
-    return made
+    return chaos.Trials(promise, n, seed)
 
 
 def _where(request: pytest.FixtureRequest) -> str:
@@ -54,6 +69,8 @@ def _where(request: pytest.FixtureRequest) -> str:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Any:
     report = yield
     made = getattr(item, "funcargs", {}).get("trials")
+    if made is not None and (call.when == "call" or (call.when == "setup" and report.failed)):
+        report.user_properties.append((PROPERTY, asdict(made)))
     if report.failed and made is not None and made.current_seed is not None:
         report.sections.append(
             ("seed", f"CHAOS_SEED={made.current_seed} tries this one first, in {item.nodeid}")
@@ -62,7 +79,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> 
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    results = config.stash[RESULTS]
+    results = config.stash[RESULTS].trials
     if not results:
         return
     terminalreporter.section("promises")

@@ -293,7 +293,9 @@ def claim_again(work: Work) -> Work:
 
 
 def write_for(lease: Lease) -> Write:
-    """Return what the stage itself would write for this lease."""
+    """Return what verify and embed would write for this lease; of other stages nothing."""
+    if lease.stage not in AROUND:
+        return lambda _: True
     if lease.stage == StageName.VERIFY:
         declared = Document.objects.values_list("declared_sha256", flat=True)
         sha256 = declared.get(id=lease.document_id) or lease.document_id.hex * 2

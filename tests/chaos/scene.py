@@ -18,7 +18,8 @@ from tests.chaos.oracle import Oracle
 from tests.chaos.trials import Trial
 from tests.stack import wait_until
 
-DOCUMENTS = 60
+# How many make a batch that can be struck in its midst; all of them where all is tried.
+DOCUMENTS = {"few": 30, "full": 60}
 
 
 @dataclass(slots=True)
@@ -30,11 +31,12 @@ class Scene:
     username: str
     token: str
     cookie: str
+    n_documents: int
     _listeners: list[Listener] = field(default_factory=list)
 
-    def drop(self, trial: Trial, n: int = DOCUMENTS, **options: Any) -> Drop:
-        """Start to drop `n` documents; the trial's seed decides their words."""
-        documents = library.folder(trial.random, n)
+    def drop(self, trial: Trial, n: int = 0, **options: Any) -> Drop:
+        """Start to drop `n` documents or the usual; the trial's seed decides their words."""
+        documents = library.folder(trial.random, n or self.n_documents)
         name = f"Trial {trial.seed}"
         drop = Drop(self.installation.url, self.token, name, documents, **options)
         drop.start()
@@ -50,9 +52,10 @@ class Scene:
         return Oracle(self.installation, self.storage, drop, listener)
 
     def searchable(self, batch: str) -> int:
-        """Return how many documents of the batch are ready."""
+        """Return how many documents of the batch are found, whatever optional is left to do."""
         rows = self.installation.rows(
-            "select count(*) from documents_document where batch_id = %s and status = 'ready'",
+            "select count(*) from documents_document where batch_id = %s "
+            "and embedded_at is not null and status in ('processing', 'ready', 'partial')",
             batch,
         )
         return int(rows[0][0])
@@ -60,6 +63,14 @@ class Scene:
     def wait_searchable(self, batch: str, n: int, seconds: float = 90) -> None:
         wait_until(
             lambda: self.searchable(batch) >= n, f"{n} documents are searchable", seconds=seconds
+        )
+
+    def wait_ready(self, batch: str, n: int, seconds: float = 180) -> None:
+        """Return once everything is done for `n` documents, and the batch has no other."""
+        wait_until(
+            lambda: self.counts(batch) == {"ready": n},
+            f"all {n} documents are ready",
+            seconds=seconds,
         )
 
     def settle(self, oracle: Oracle, seconds: float = 180) -> None:
@@ -107,15 +118,21 @@ class Scene:
     def settle_quickly(self, drop: Drop) -> None:
         """Wait for the end of a batch, and no more."""
         drop.wait()
-        self.wait_searchable(drop.batch, len(drop.documents), seconds=180)
+        self.wait_ready(drop.batch, len(drop.documents))
 
     def stored_keys(self, batch: str) -> list[str]:
-        """Return where the bytes of a batch lie."""
+        """Return where the bytes of a batch lie, and the pictures that were made of them."""
         rows = self.installation.rows(
-            "select stored_key from documents_document where batch_id = %s and stored_key <> ''",
+            "select stored_key, workspace_id, sha256 from documents_document "
+            "where batch_id = %s and stored_key <> ''",
             batch,
         )
-        return [row[0] for row in rows]
+        pictures = [
+            key
+            for _, workspace, sha256 in rows
+            for key, _ in self.storage.list(f"derived/{workspace}/{sha256}/")
+        ]
+        return [row[0] for row in rows] + pictures
 
     def stop_listening(self) -> None:
         for listener in self._listeners:
@@ -132,7 +149,8 @@ def signed_in(
     username = f"user{abs(hash(request.node.nodeid)) % 10**8}"
     token = installation.create_user(username)
     cookie = sign_in(installation.url, username, username)
-    found = Scene(installation, storage, username, token, cookie)
+    n_documents = DOCUMENTS[request.config.getoption("--chaos")]
+    found = Scene(installation, storage, username, token, cookie, n_documents)
     failed_before = request.session.testsfailed
     yield found
     found.stop_listening()

@@ -68,7 +68,7 @@ class Faults:
     reset_response: float = 0  # Done by the store; reset after half of its answer.
     short_read: float = 0  # The whole length is announced, half comes.
     missing_head: float = 0  # HEAD says 404 of an object that is there.
-    old_head: float = 0  # HEAD describes what was there before, for stale_seconds.
+    old_head: float = 0  # HEAD describes what was replaced or deleted, for stale_seconds.
     timeout_seconds: float = 30
     stale_seconds: float = 5
     # Everything: refuse connections, or answer 503.
@@ -194,7 +194,7 @@ class Proxy:
     ) -> None:
         is_head = request.method == "HEAD"
         length = 0 if is_head or answer.status in {204, 304} else answer.length
-        if is_head and answer.status == 200:
+        if is_head and answer.status in {200, 404}:
             answer = self._perhaps_stale(request.path, answer, fault)
         elif request.method != "GET" and answer.status < 300:
             self._note_change(request.path)
@@ -213,13 +213,15 @@ class Proxy:
 
     def _perhaps_stale(self, path: str, answer: Message, fault: str) -> Message:
         until, old = self.old_heads.get(path, (0.0, answer))
-        if fault == "missing_head":
+        is_there = answer.status == 200
+        if fault == "missing_head" and is_there:
             self.counts[fault] += 1
             return Message(answer_of(404, b"", "application/xml"))
         if fault == "old_head" and time.monotonic() < until:
             self.counts[fault] += 1
             return old
-        _remember(self.heads, path, answer)
+        if is_there:
+            _remember(self.heads, path, answer)
         return answer
 
     def _note_change(self, path: str) -> None:

@@ -58,11 +58,11 @@ def p95_wait(scene: Scene, n: int) -> float:
         lambda: (
             not installation.rows(
                 "select 1 from documents_document where batch_id = any(%s::uuid[]) "
-                "and status <> 'ready' limit 1",
+                "and embedded_at is null limit 1",
                 batches,
             )
         ),
-        "the small are done",
+        "the small are searchable",
         seconds=600,
     )
     waits = installation.rows(

@@ -8,18 +8,23 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psutil
 import pytest
+from reportlab.pdfgen.canvas import Canvas
 
 from documents import faults
 from tests.chaos.client import Drop
 from tests.chaos.installation import Installation
 from tests.chaos.oracle import Oracle
-from tests.chaos.scene import DOCUMENTS, Scene
+from tests.chaos.scene import Scene
 from tests.chaos.trials import Trial, Trials
 from tests.processing.archive_samples import zipped
+from tests.processing.picture_samples import png
+from tests.processing.scan_samples import make_scan
 from tests.stack import ROOT, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(7200)]
@@ -37,6 +42,11 @@ A_FEW = ("left/one.txt", "left/two.txt")
 # put together finds the object there afterwards, so another has to pass what comes then.
 LARGE = ("parts/one.txt", "parts/two.txt", "parts/three.txt")
 LARGE_BYTES = 110_000
+# More than there are places where drawing one may break off.
+N_PAGES = 6
+FOUND = 302
+# A page takes some tenths of a second, and a turn at them one second.
+SCANNED_PAGES = 24
 PARTS = (
     *("multipart.after_begin", "multipart.after_update"),
     *("multipart.before_complete", "multipart.after_complete"),
@@ -188,7 +198,7 @@ def by_never_sending(scene: Scene, oracle: Oracle) -> None:
 
 def by_changing_ones_mind(scene: Scene, oracle: Oracle) -> None:
     """Cancel the batch, and take it up again."""
-    oracle.drop.wait_acknowledged(DOCUMENTS // 2)
+    oracle.drop.wait_acknowledged(scene.n_documents // 2)
     scene.insist("POST", f"batches/{oracle.drop.batch}/cancel")
     scene.insist("POST", f"batches/{oracle.drop.batch}/resume")
 
@@ -219,16 +229,78 @@ def by_dropping_an_archive(scene: Scene, oracle: Oracle) -> None:
     """Drop an archive, whose members become documents beside it."""
     members = {path: f"{path} packed in {oracle.drop.batch}".encode() for path in A_FEW}
     drop = scene.drop_documents("Archive", {"few.zip": zipped(members)})
-    scene.wait_searchable(drop.batch, 1 + len(A_FEW), seconds=180)
-    assert scene.counts(drop.batch) == {"ready": 1 + len(A_FEW)}
+    scene.wait_ready(drop.batch, 1 + len(A_FEW))
+
+
+def by_looking_at_pages(scene: Scene, oracle: Oracle) -> None:
+    """Look at pages as they are drawn, whoever dies drawing one, and have them make room again."""
+    drop = scene.drop_documents("Pages", {"pages.pdf": a_pdf(f"Beside {oracle.drop.batch}")})
+    (document,) = drop.acknowledged.values()
+    scene.wait_ready(drop.batch, 1)
+    # Each breaks off at most once in each place, and then another page is drawn whole.
+    answers = [
+        scene.insist("GET", f"documents/{document}/pages/{number}").status_code
+        for number in range(1, N_PAGES + 1)
+    ]
+    assert FOUND in answers, answers
+    pages = "from documents_pageimage where document_id = %s"
+    keys = [key for (key,) in scene.installation.rows(f"select key {pages}", document) if key]
+    # As if it had been read anew.
+    scene.installation.execute(
+        "update documents_pageimage set generation = generation + 9 where document_id = %s",
+        document,
+    )
+    wait_until(
+        lambda: (
+            not scene.installation.rows(f"select 1 {pages}", document)
+            and not any(scene.storage.stat(key) for key in keys)
+        ),
+        "the pictures are gone",
+        seconds=60,
+    )
+
+
+def a_pdf(text: str) -> bytes:
+    stream = BytesIO()
+    canvas = Canvas(stream)
+    for number in range(N_PAGES):
+        canvas.drawString(72, 720, f"{text}, page {number + 1}")
+        canvas.showPage()
+    canvas.save()
+    return stream.getvalue()
+
+
+def by_showing_a_picture(scene: Scene, oracle: Oracle) -> None:
+    """Drop an image, which the installation's model looks at."""
+    chance = random.Random(str(oracle.drop.batch))
+    colour = (chance.randrange(200, 256), chance.randrange(50), chance.randrange(50))
+    drop = scene.drop_documents("Picture", {"picture.png": png(colour)})
+    scene.wait_ready(drop.batch, 1)
+    rows = scene.installation.rows(
+        "select count(*) from processing_imagevector v join documents_document d "
+        "on d.id = v.document_id and d.live_generation = v.generation where d.batch_id = %s",
+        drop.batch,
+    )
+    assert rows == [(1,)], rows
+
+
+def by_scanning(scene: Scene, oracle: Oracle) -> None:
+    """Drop a scan that takes several turns to be read."""
+    pages = [f"Page {at} beside {oracle.drop.batch}." for at in range(SCANNED_PAGES)]
+    with TemporaryDirectory() as folder:
+        scanned = make_scan(Path(folder, "scan.pdf"), pages).read_bytes()
+    drop = scene.drop_documents("Scanned", {"scan.pdf": scanned})
+    scene.wait_ready(drop.batch, 1)
 
 
 def by_deleting(scene: Scene, oracle: Oracle) -> None:
-    """Delete documents for good: their rows go, and their bytes."""
+    """Delete documents for good: their rows go, their bytes, and what was drawn of them."""
     documents = {path: f"{path} deleted from {oracle.drop.batch}".encode() for path in A_FEW}
     drop = scene.drop_documents("Deleted", documents)
-    scene.wait_searchable(drop.batch, len(A_FEW))
+    # A picture that is stored after its document went is found by a sweep days later only.
+    scene.wait_ready(drop.batch, len(A_FEW))
     keys = scene.stored_keys(drop.batch)
+    assert len(keys) == 2 * len(A_FEW), keys
     for document in drop.acknowledged.values():
         scene.insist("DELETE", f"documents/{document}")
     assert scene.counts(drop.batch) == {}
@@ -246,6 +318,13 @@ ROADS = (
     Road(("hand_back.before_commit",), by_stopping_a_worker),
     Road(PARTS, by_sending_in_parts),
     Road(("sweep.before_accept",), by_closing_the_tab),
+    Road(
+        (
+            *("page.after_claim", "page.before_store", "page.before_keep"),
+            "pages.before_commit",
+        ),
+        by_looking_at_pages,
+    ),
     Road(("expire.before_commit", "expire.after_commit"), by_never_sending),
     Road(("retry.before_commit",), by_trying_again),
     Road(
@@ -255,6 +334,8 @@ ROADS = (
         ),
         by_dropping_an_archive,
     ),
+    Road(("look.before_commit",), by_showing_a_picture),
+    Road(("aside.before_commit",), by_scanning),
     Road(
         (
             *("delete.before_commit", "delete.after_commit"),

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.chaos.installation import LEASE_SECONDS, Installation
-from tests.chaos.scene import DOCUMENTS, Scene
+from tests.chaos.scene import Scene
 from tests.chaos.trials import Trials
 from tests.stack import wait_until
 
@@ -29,7 +29,7 @@ def test_a_killed_worker_loses_nothing(trials: Trials, scene: Scene) -> None:
     for trial in trials:
         drop = scene.drop(trial)
         oracle = scene.watch(drop)
-        scene.wait_searchable(drop.batch, trial.random.randrange(DOCUMENTS // 2))
+        scene.wait_searchable(drop.batch, trial.random.randrange(scene.n_documents // 2))
 
         victim = trial.random.choice(installation.names("worker"))
         held = held_by(installation, installation.worker_pid(victim))
@@ -57,7 +57,7 @@ def test_a_worker_that_wakes_up_too_late_changes_nothing(trials: Trials, scene: 
     for trial in trials:
         drop = scene.drop(trial)
         oracle = scene.watch(drop)
-        scene.wait_searchable(drop.batch, trial.random.randrange(DOCUMENTS // 2))
+        scene.wait_searchable(drop.batch, trial.random.randrange(scene.n_documents // 2))
 
         sleeper = trial.random.choice(installation.names("worker"))
         pid = installation.worker_pid(sleeper)
@@ -83,7 +83,7 @@ def test_a_leader_that_stands_still_is_replaced(trials: Trials, scene: Scene) ->
     for trial in trials:
         drop = scene.drop(trial)
         oracle = scene.watch(drop)
-        scene.wait_searchable(drop.batch, trial.random.randrange(DOCUMENTS // 2))
+        scene.wait_searchable(drop.batch, trial.random.randrange(scene.n_documents // 2))
 
         frozen = installation.wait_leader()
         installation.signal(frozen, signal.SIGSTOP)
@@ -114,7 +114,7 @@ def test_a_worker_told_to_end_burns_no_attempt(trials: Trials, scene: Scene) -> 
     for trial in trials:
         drop = scene.drop(trial)
         oracle = scene.watch(drop)
-        scene.wait_searchable(drop.batch, trial.random.randrange(DOCUMENTS // 2))
+        scene.wait_searchable(drop.batch, trial.random.randrange(scene.n_documents // 2))
 
         told = time.monotonic()
         masters = [pid for name in installation.names("worker") if (pid := installation.pid(name))]

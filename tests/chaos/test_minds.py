@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.chaos.scene import DOCUMENTS, Scene
+from tests.chaos.scene import Scene
 from tests.chaos.trials import Trials
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(3600)]
@@ -21,7 +21,7 @@ def test_the_progress_never_drifts(trials: Trials, scene: Scene) -> None:
         drop = scene.drop(trial, window=10)
         oracle = scene.watch(drop)
         for _ in range(TURNS):
-            drop.wait_acknowledged(trial.random.randrange(1, DOCUMENTS))
+            drop.wait_acknowledged(trial.random.randrange(1, scene.n_documents))
             batch = f"batches/{drop.batch}"
             match trial.random.choice(("batch", "documents", "worker", "conductor")):
                 case "batch":

@@ -15,7 +15,7 @@ from documents.models import Batch, Document, Event
 from documents.states import Status
 from processing import leases, tasks
 from processing.models import Chunk, IngestJob, RunState, StageAttempt, StageName, StageRun
-from processing.pipeline import STAGES, following
+from processing.pipeline import OF_ALL, following
 from tests.chaos import racing
 from tests.chaos.racing import (
     InThread,
@@ -63,7 +63,7 @@ def test_eight_rings_for_each_document_embed_it_once(trials: Trials) -> None:
 
         def answer(n: int = len(documents)) -> None:
             for _ in range(n):
-                tasks.embed()
+                tasks.ACTORS[StageName.EMBED]()
 
         at_once(*[answer] * RINGS)
 
@@ -126,8 +126,44 @@ def assert_without_effect(acts: list[Callable[[], None]]) -> None:
         assert everything() == before
 
 
+LAST = (StageName.EMBED, StageName.PREVIEW, StageName.ENRICH)
+
+
+@pytest.mark.promise(
+    "R5",
+    "A document ends exactly once",
+    fault="its last three stages end at once, optional ones in vain",
+    trials=(10, 100),
+)
+def test_stages_that_end_at_once_end_the_document_once(trials: Trials) -> None:
+    for trial in trials:
+        wipe()
+        embedding, *optional = last_stages()
+        in_vain = [one for one in optional if trial.random.random() < 1 / 3]
+        ends: list[Callable[[], None]] = [
+            partial(leases.fail, one.lease, CorruptError("Bad.")) if one in in_vain else one.finish
+            for one in (embedding, *optional)
+        ]
+
+        at_once(*trial.random.sample(ends, len(ends)))
+
+        end = Status.PARTIAL if in_vain else Status.READY
+        assert embedding.document.status == end
+        assert told(embedding.lease.document_id, end) == 1
+        assert not StageRun.objects.filter(state=RunState.LEASED).exists()
+
+
+def last_stages() -> list[Work]:
+    """Return the claimed runs of one document that has been read."""
+    (document,) = make_ready(StageName.EMBED, 1)
+    StageRun.objects.filter(document=document, stage__in=LAST).update(state=RunState.READY)
+    claimed = [lease for stage in LAST for lease in claim(stage)]
+    return [Work(lease, write_for(lease)) for lease in claimed]
+
+
 # What work on a document changes in what is said of it; all else is the same for ever.
 PROGRESS = {"status", "stages", "processed_at", "embedded_at", "pages", "content_type", "error"}
+PROGRESS |= {"notice", "thumbnail"}
 COMPLETES = 50
 
 
@@ -162,18 +198,17 @@ def arrived(n: int) -> tuple[User, Batch, list[str]]:
 
 
 def work_through(ids: list[str]) -> None:
-    """Finish every stage, with what verify and embed themselves would write."""
-    for stage in STAGES:
+    """Finish every stage, with what it would write where that matters here."""
+    for stage in OF_ALL:
         for lease in claim(stage.name, limit=len(ids)):
-            write = (lambda _: True) if stage.name == StageName.EXTRACT else write_for(lease)
-            leases.finish(lease, write, following(stage.name))
+            leases.finish(lease, write_for(lease), following(stage.name))
     assert set(Document.objects.values_list("status", flat=True)) == {Status.READY}
 
 
 def assert_one_job_each(ids: list[str]) -> None:
     jobs = IngestJob.objects.values_list("document_id", flat=True)
     assert sorted(map(str, jobs)) == sorted(ids)
-    assert StageRun.objects.count() == len(ids) * len(STAGES)
+    assert StageRun.objects.count() == len(ids) * len(OF_ALL)
     assert [told(UUID(document_id), Status.UPLOADED) for document_id in ids] == [1] * len(ids)
 
 

@@ -13,6 +13,7 @@ from documents.models import Batch, Document, Event
 from documents.services import batches
 from processing import leases
 from processing.models import IngestJob, RunState, StageName, StageRun
+from processing.stage import Aside
 from tests.chaos import racing
 from tests.chaos.racing import (
     AROUND,
@@ -276,6 +277,7 @@ ENDS = {
     "finish": ("finish.after_fence", "finish.before_commit"),
     "fail": ("fail.before_commit",),
     "hand_back": ("hand_back.before_commit",),
+    "step_aside": ("aside.before_commit",),
     "reap": ("fail.before_commit", "reap.before_commit"),
 }
 WRITES = {StageName.VERIFY: "verify.before_commit", StageName.EMBED: "embed.before_commit"}
@@ -290,6 +292,7 @@ def test_who_ends_half_way_has_changed_nothing(trials: Trials, places: Places) -
             "finish": work.finish,
             "fail": partial(leases.fail, work.lease, CrashedError("It crashed.")),
             "hand_back": partial(leases.hand_back, work.lease),
+            "step_aside": partial(leases.step_aside, work.lease, Aside(_rename, 1.0)),
             "reap": reap,
         }
         before = everything()
@@ -308,3 +311,8 @@ def test_who_ends_half_way_has_changed_nothing(trials: Trials, places: Places) -
         with pytest.raises(LeaseLostError):
             work.finish()
         assert IngestJob.objects.count() == 1
+
+
+def _rename(document: Document) -> None:
+    """Stand for what a turn keeps."""
+    Document.objects.filter(id=document.id).update(title="So far.")

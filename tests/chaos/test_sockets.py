@@ -3,7 +3,7 @@
 import pytest
 
 from tests.chaos.listener import Listener
-from tests.chaos.scene import DOCUMENTS, Scene
+from tests.chaos.scene import Scene
 from tests.chaos.trials import Trials
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(3600)]
@@ -26,7 +26,7 @@ def test_a_page_that_loses_frames_and_connections_misses_nothing(
             scene.installation.url, scene.cookie, drop.batch, trial.random, loses=LOST_SHARE
         )
         oracle = scene.watch(drop, listener=listener)
-        for at in range(5, DOCUMENTS, 10):
+        for at in range(5, scene.n_documents, 10):
             scene.wait_searchable(drop.batch, at)
             listener.forget(trial.random.randrange(listener.at + 1))
             if trial.random.random() < LOST_SHARE:

@@ -157,6 +157,19 @@ def test_object_is_never_promoted_by_an_old_description(
     assert direct.stat(final) is None
 
 
+def test_nothing_is_buried_on_the_word_of_an_old_description(
+    storage: S3Storage, direct: S3Storage, proxy: FaultyStorage, key: str, final: str
+) -> None:
+    storage.put(final, BODY, PDF)
+    proxy.set(old_head=1, stale_seconds=60)
+    storage.delete(final)
+    direct.put(key, BODY, PDF)
+
+    storage.promote(key, final, if_etag=stat_of(direct, key).etag)
+
+    assert read(direct, final) == BODY
+
+
 @pytest.mark.parametrize("outage", ["refused", "unavailable"])
 def test_outage_begins_and_ends_when_told(
     storage: S3Storage, proxy: FaultyStorage, final: str, outage: str

@@ -16,15 +16,29 @@ from django.db import connections
 from django.test import Client
 
 from config.asgi import application
-from documents.models import Batch, Document
+from documents import derived
+from documents.derived import Derived
+from documents.models import Batch, Document, PageImage
 from documents.services.moves import move
 from documents.services.uploads import Declaration, register
 from documents.states import Status
 from documents.storage import get_local_storage
 from documents.storage.http import StorageApp
-from processing.models import Chunk, IngestJob, PageText, StageName, StageRun
+from processing.enrichment import Entity as Found
+from processing.enrichment import Kind
+from processing.enrichment.entities import Place
+from processing.models import (
+    Chunk,
+    Entity,
+    ImageVector,
+    IngestJob,
+    PageText,
+    StageName,
+    StageRun,
+)
 from processing.numbering import number_events
 from processing.search import Mode, semantic
+from processing.stages.enrich import Enriched
 from tests.addresses import IDS, addresses, fill
 from tests.chaos.racing import make_ready, wipe
 from tests.chaos.trials import Trials
@@ -72,7 +86,7 @@ class Home:
     def rows(self) -> list[Any]:
         """Return everything that a stranger could have changed."""
         own = {"workspace": self.batch.workspace_id}
-        tables = (Batch, Document, IngestJob, StageRun, Chunk, PageText)
+        tables = (Batch, Document, IngestJob, StageRun, Chunk, PageText, Entity, ImageVector)
         return [list(table.objects.filter(**own).order_by("id").values()) for table in tables]
 
 
@@ -89,12 +103,12 @@ def make_home() -> Home:
         folder=word,
         name=f"{mark}.txt",
         title=f"{mark} title",
-        content_type="text/plain",
+        content_type="application/pdf",
         sha256=document.id.hex * 2,
         stored_key=key,
         processed_at=document.created_at,
         embedded_at=document.created_at,
-        pages=1,
+        pages=2,
         metadata={"author": mark},
     )
     text = f"{WORDS} {word} {mark}"
@@ -102,10 +116,35 @@ def make_home() -> Home:
         text=text, heading=mark, embedding=list(NORTH), model=MODEL
     )
     PageText.objects.create(workspace=batch.workspace, document=document, number=1, text=text)
+    ImageVector.objects.create(
+        workspace=batch.workspace, document=document, embedding=list(NORTH), model=MODEL
+    )
     move(own, Status.READY)
     number_events()
     document.refresh_from_db()
+    Enriched([Found(Kind.EMAIL, word, 1, [Place(1, 0, mark)])])(document)
+    add_pictures(document, mark)
     return Home(user, batch, document, mark, word)
+
+
+def add_pictures(document: Document, mark: str) -> None:
+    """Store what stands for every picture of the document, marked like everything else of it."""
+    for what in Derived:
+        get_local_storage().put(
+            derived.key_of(document, what), f"{mark} {what}".encode(), derived.CONTENT_TYPE
+        )
+    page = derived.key_of(document, derived.page_name(2, uuid4()))
+    get_local_storage().put(page, f"{mark} page".encode(), derived.CONTENT_TYPE)
+    PageImage.objects.create(
+        document=document,
+        generation=document.live_generation,
+        version=derived.VERSION,
+        number=2,
+        key=page,
+    )
+    sizes = dict.fromkeys(("thumbnail_width", "thumbnail_height"), 1)
+    sizes |= dict.fromkeys(("image_width", "image_height"), 1)
+    Document.objects.filter(id=document.id).update(preview_version=derived.VERSION, **sizes)
 
 
 @pytest.fixture(autouse=True)
@@ -180,6 +219,7 @@ def assert_owner_sees(home: Home) -> None:
     for path in (
         f"/api/v1/documents/{home.document.id}",
         f"/api/v1/documents/{home.document.id}/text",
+        f"/api/v1/documents/{home.document.id}/entities",
         f"/api/v1/batches/{home.batch.id}",
         f"/documents/{home.document.id}/",
         f"/batches/{home.batch.id}/",
@@ -225,6 +265,8 @@ def a_query(chance: Random, theirs: Home) -> dict[str, str]:
         "batch": theirs.ids["batch_id"],
         "status": "ready",
         "explain": "true",
+        "facets": "true",
+        "entity": f"{Kind.EMAIL}:{theirs.word}",
         "workspace": str(theirs.batch.workspace_id),
         "cursor": chance.choice(["", theirs.ids["document_id"]]),
     }
@@ -252,8 +294,9 @@ def test_a_signed_link_opens_nothing_of_another(trials: Trials, backend: LocalBa
     for trial in trials:
         wipe()
         mine, theirs = make_home(), make_home()
-        link = mine.client().get(f"/api/v1/documents/{mine.document.id}/download")["Location"]
-        their_path = f"/storage/{theirs.document.stored_key}"
+        what, their_key = trial.random.choice(list(keys_of(theirs.document).items()))
+        link = mine.client().get(f"/api/v1/documents/{mine.document.id}/{what}")["Location"]
+        their_path = f"/storage/{their_key}"
         token = link.split("?t=")[1]
         links = [f"{their_path}?t={token}", their_path, f"{their_path}?t="]
         links += [with_key(forged, their_path) for _, forged in backend.tampered(link)]
@@ -265,6 +308,13 @@ def test_a_signed_link_opens_nothing_of_another(trials: Trials, backend: LocalBa
             assert reply.status == 403, forged
             assert theirs.mark.encode() not in reply.body
         assert mine.mark.encode() in backend.send("GET", link).body
+
+
+def keys_of(document: Document) -> dict[str, str]:
+    """Return where the bytes lie to which a document's addresses lead."""
+    pictures = {what.value: derived.key_of(document, what) for what in Derived}
+    page = PageImage.objects.get(document=document).key
+    return {"download": document.stored_key, "pages/2": page, **pictures}
 
 
 def with_key(link: str, path: str) -> str:

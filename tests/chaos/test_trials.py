@@ -1,8 +1,9 @@
 """The table of promises: one row a fault, kept until it is measured anew."""
 
+from dataclasses import asdict
 from pathlib import Path
 
-from tests.chaos.trials import BEGIN, END, Promise, Trials, write
+from tests.chaos.trials import BEGIN, END, Promise, Trials, told_by, write
 
 
 def tried(fault: str, *, n: int, passed: int, seed: int = 1) -> Trials:
@@ -44,3 +45,12 @@ def test_the_same_seed_makes_the_same_choices() -> None:
     ]
 
     assert chosen[0] == chosen[1]
+
+
+def test_trials_come_whole_from_another_process() -> None:
+    trials = tried("one", n=2, passed=0)
+    for trial in trials:
+        trial.recovered(1.5)
+        trial.measured("pace", 0.9)
+
+    assert told_by(asdict(trials)) == trials

@@ -87,7 +87,13 @@ def assert_begun_anew(work: Work, outcome: str) -> None:
     older = StageRun.objects.filter(generation=1).values_list("state", flat=True)
     assert set(older) <= {RunState.DONE, RunState.CANCELLED}
     fresh = StageRun.objects.filter(generation=2).values_list("stage", "state")
-    assert dict(fresh) == {"verify": "done", "extract": "ready", "embed": "blocked"}
+    assert dict(fresh) == {
+        "verify": "done",
+        "extract": "ready",
+        "preview": "blocked",
+        "embed": "blocked",
+        "enrich": "blocked",
+    }
 
 
 @pytest.mark.promise("R6", ONE_WINNER, fault="called off while a result is written", trials=FORCED)

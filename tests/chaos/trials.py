@@ -16,9 +16,10 @@ import random
 import re
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 ROW = re.compile(r"\| [A-Z]\d+ \|")
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -78,6 +79,11 @@ class Trials:
             self.passed += 1
             self.seconds = time.monotonic() - started
         self.current_seed = None
+
+
+def told_by(fields: Mapping[str, Any]) -> Trials:
+    """Return the trials that another process told by their fields."""
+    return Trials(**{**fields, "promise": Promise(**fields["promise"])})
 
 
 HEAD = (
