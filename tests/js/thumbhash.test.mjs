@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { decodeThumbHash } from "../../static/js/thumbhash.js";
 
 // What tests/processing/test_previews.py makes of a picture, red on the left and blue on the right.
-const HALVES = Uint8Array.from(Buffer.from("94b602ac9c492c0f78787887878b8f88f88878", "hex"));
+const HALVES = Uint8Array.from(Buffer.from("94b602ac9c5a1b1f88888887888a8f88f88888", "hex"));
 
 test("a placeholder has the shape of its picture", () => {
   const { width, height, pixels } = decodeThumbHash(HALVES);

@@ -28,7 +28,7 @@ from tests.stack import wait_until
 RED, BLUE = (200, 20, 20), (20, 20, 200)
 WORDS = {"title": "Minutes", "text": "The gate was opened.\nIt rained.", "label": "TXT"}
 # The hash of a picture that is red on the left and blue on the right.
-HALVES = "94b602ac9c492c0f78787887878b8f88f88878"
+HALVES = "94b602ac9c5a1b1f88888887888a8f88f88888"
 SIDEWAYS = 6
 ORIENTATION, GPS = 0x0112, 0x8825
 CORPUS = Path(os.environ.get("SLUICE_CORPUS", "/nonexistent"))
