@@ -1,5 +1,6 @@
 """The embedded PostgreSQL with pgvector, reached by a Unix socket only."""
 
+import fcntl
 import importlib.util
 import os
 import pwd
@@ -8,7 +9,8 @@ import signal
 import stat
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -217,6 +219,28 @@ def _roots_account() -> pwd.struct_passwd:
     try:
         return pwd.getpwnam(ROOTS_ACCOUNT)
     except KeyError:
+        return _make_roots_account()
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _make_roots_account() -> pwd.struct_passwd:
+    """Make the account, or take the one that somebody else made meanwhile.
+
+    Of two that run at once the later useradd would give the account another number,
+    and the folder of the earlier an owner who is gone.
+    """
+    with _locked(Path("/etc")):
+        with suppress(KeyError):
+            return pwd.getpwnam(ROOTS_ACCOUNT)
         command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin"]
         try:
             subprocess.run([*command, ROOTS_ACCOUNT], check=True, capture_output=True)

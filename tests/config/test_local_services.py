@@ -1,17 +1,20 @@
 """The embedded services: started, adopted, restarted, refused."""
 
+import os
+import pwd
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
 import pytest
 import redis
 
-from config import local_services
+from config import local_postgres, local_services
 from config.local_paths import MAX_SOCKET_DIR_BYTES, socket_dir
 from config.local_services import Services
 from config.start_error import StartError
@@ -200,3 +203,23 @@ def test_missing_pgvector_is_refused(home: Path, start: Start) -> None:
 def test_unreachable_database_is_a_sentence() -> None:
     with pytest.raises(StartError, match="cannot be reached"):
         local_services.require_pgvector("postgresql://postgres@/x?host=/nowhere", (0, 8, 4))
+
+
+def test_an_account_that_somebody_else_made_meanwhile_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entry = pwd.getpwuid(os.getuid())
+    answers = iter([None, entry])
+    asked: list[Any] = []
+
+    def found(name: str) -> pwd.struct_passwd:
+        answer = next(answers)
+        if answer is None:
+            raise KeyError(name)
+        return answer
+
+    monkeypatch.setattr(pwd, "getpwnam", found)
+    monkeypatch.setattr(subprocess, "run", lambda *rest, **_: asked.append(rest))
+
+    assert local_postgres._roots_account() == entry
+    assert asked == []
