@@ -38,10 +38,10 @@ def eight_threads(home: Path) -> Iterator[Stack]:
 
 
 def slow_page(number: int) -> bytes:
-    """Return a page of 4 MB, which takes seconds to read: a paragraph for each of its parts."""
+    """Return a page of 12 MB, which takes seconds to read: a paragraph for each of its parts."""
     parts = (
         f"<div><p>Sluice <b>gate</b> {at} of {number} was <i>opened</i></p></div>"
-        for at in range(60_000)
+        for at in range(180_000)
     )
     return f"<html><body>{''.join(parts)}</body></html>".encode()
 

@@ -10,10 +10,12 @@ from processing import priority
 from processing.worker import WorkerMiddleware
 
 ASK = """
+import os
 path = "/proc/self/autogroup"
 print(open(path).read() if os.access(path, os.W_OK) else "")
 """
 GIVE_WAY = """
+import os
 from processing import priority
 priority.give_way()
 path = "/proc/self/autogroup"
