@@ -55,8 +55,10 @@ def make_shelf(root: Path) -> None:
     for n in range(DROPPED - 1):
         folder = root / f"year-{n % 3}"
         folder.mkdir(parents=True, exist_ok=True)
-        text = f"# Report {n}\n\nThe gate {n} was opened. Ask gate@example.org about {root.name}.\n"
-        (folder / f"report-{n}.md").write_text(text)
+        # An address without a space in it, wider than any column.
+        link = f"https://example.org/{'gate' * 30}/{n}"
+        text = f"The gate {n} was opened. Ask gate@example.org about {root.name}: {link}"
+        (folder / f"report-{n}.md").write_text(f"# Report {n}\n\n{text}\n")
     Image.new("RGB", (640, 480), f"#{uuid4().hex[:6]}").save(root / "photo.png")
     (root / "broken.pdf").write_bytes(f"%PDF-1.7\nno more than {root.name}".encode())
 
@@ -87,13 +89,19 @@ def faults_of(page: Page) -> list[str]:
     ]
 
 
+def sticking_out(page: Page) -> list[str]:
+    """Return what is wider than the room that the page gives its contents."""
+    wide = page.locator("main").evaluate("main => main.scrollWidth - main.clientWidth")
+    return [f"{page.url}: {wide} px too wide"] if wide > 0 else []
+
+
 def test_every_page_is_for_everybody(page: Page) -> None:
     faults: list[str] = []
     for place in (*PLACES, *linked(page)):
         page.goto(place)
         page.wait_for_load_state("networkidle")
         page.locator("details:not([data-menu])").evaluate_all(UNFOLD)
-        faults += faults_of(page)
+        faults += faults_of(page) + sticking_out(page)
 
     assert faults == []
 
