@@ -21,7 +21,7 @@ from config import local_services
 from tests.api_client import ApiClient
 from tests.stack import Stack, running, wait_until
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(420)]
 
 PARSES = 8
 STOP_SECONDS = 30.0
@@ -30,25 +30,30 @@ SERVICE_RESTART = 1012
 
 
 @pytest.fixture
-def eight_threads(home: Path) -> Iterator[Stack]:
-    with running(home, WORKER_PROCESSES="1", WORKER_THREADS=str(PARSES)) as stack:
+def faults(home: Path) -> Path:
+    """Where a document is named whose reading never ends."""
+    folder = home.parent / "faults"
+    folder.mkdir()
+    folder.chmod(0o755)
+    return folder
+
+
+@pytest.fixture
+def eight_threads(home: Path, faults: Path) -> Iterator[Stack]:
+    options = {"WORKER_PROCESSES": "1", "WORKER_THREADS": str(PARSES)}
+    with running(home, **options, SLUICE_FAULTS=str(faults)) as stack:
         # The demo account is made, too: what starts is over.
         stack.wait_shown()
         yield stack
 
 
-def slow_page(number: int) -> bytes:
-    """Return a page of 12 MB, which takes seconds to read: a paragraph for each of its parts."""
-    parts = (
-        f"<div><p>Sluice <b>gate</b> {at} of {number} was <i>opened</i></p></div>"
-        for at in range(180_000)
-    )
-    return f"<html><body>{''.join(parts)}</body></html>".encode()
-
-
 def rows(stack: Stack, query: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(local_services.urls(stack.home).database_url) as connection:
         return connection.execute(query).fetchall()
+
+
+def statuses(client: ApiClient) -> list[str]:
+    return [each["status"] for each in client.get("documents").json()["results"]]
 
 
 def reading(stack: Stack) -> int:
@@ -59,10 +64,18 @@ def reading(stack: Stack) -> int:
     return int(row[0])
 
 
-def test_a_worker_that_is_told_to_end_hands_eight_parses_back(eight_threads: Stack) -> None:
+def test_a_worker_that_is_told_to_end_hands_eight_parses_back(
+    eight_threads: Stack, faults: Path
+) -> None:
     stack = eight_threads
     client = ApiClient(stack.url, stack.create_user("olive"))
-    client.drop("Slow", {f"page-{at}.html": slow_page(at) for at in range(PARSES)})
+    pages = {f"page-{at}.html": f"<p>Gate {at} was opened.</p>".encode() for at in range(PARSES)}
+    client.drop("Slow", pages)
+    wait_until(lambda: statuses(client) == ["ready"] * PARSES, "all are read once", seconds=180)
+    for name in pages:
+        (faults / f"child.in_task@{name}").write_text("sleep 600")
+    for document in client.get("documents").json()["results"]:
+        client.post(f"documents/{document['id']}/reprocess", {})
     wait_until(lambda: reading(stack) == PARSES, "all are being read", seconds=120)
     master = psutil.Process(stack.pids()["worker-1"])
     everything = [master, *master.children(recursive=True)]
