@@ -4,14 +4,18 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from _pytest.terminal import TerminalReporter
 from django.db import connections
 from pytest_django import Settings
+from rest_framework.test import APIClient
 
 from config import local_services
+from documents.models import Batch
 from tests.documents.storage_s3 import missing_stores
+from tests.factories import make_batch, make_user
 from tests.plugin import HOME, NETGUARD_LOG
 from tests.stack import Stack, running
 
@@ -95,3 +99,23 @@ def own_stack(home: Path) -> Iterator[Stack]:
 
 def new_home() -> Path:
     return Path(tempfile.mkdtemp(dir=HOME)) / "home"
+
+
+@pytest.fixture
+def user(db: None) -> Any:
+    """Somebody with a workspace of their own."""
+    return make_user()
+
+
+@pytest.fixture
+def batch(user: Any) -> Batch:
+    """An empty batch of theirs."""
+    return make_batch(user.memberships.get().workspace, created_by=user)
+
+
+@pytest.fixture
+def api(user: Any) -> APIClient:
+    """A client that calls the API as them."""
+    client = APIClient()
+    client.force_authenticate(user)
+    return client

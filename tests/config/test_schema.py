@@ -19,7 +19,7 @@ from processing.embeddings.towers import TwoTowers
 from processing.models import ImageVector, IngestJob, PageText
 from processing.pipeline import OF_ALL
 from processing.search import semantic
-from tests.factories import make_batch, make_document, make_stored, make_user
+from tests.factories import make_batch, make_document, make_stored
 from tests.processing.image_models import RED, make_image_model
 from tests.processing.search_library import NORTH, CompassEmbedder, make_readable
 from tests.test_architecture import ROOT
@@ -35,16 +35,8 @@ def schema() -> dict[str, Any]:
 
 
 @pytest.fixture
-def batch(db: None) -> Batch:
-    user = make_user()
+def batch(user: Any) -> Batch:
     return make_batch(user.memberships.get().workspace, created_by=user, name="Scans")
-
-
-@pytest.fixture
-def api(batch: Batch) -> APIClient:
-    client = APIClient()
-    client.force_authenticate(batch.created_by)
-    return client
 
 
 def operations(schema: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:

@@ -1,34 +1,20 @@
 """Take dropped archives through their stages by hand, and look at what came of them."""
 
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from documents import faults
 from documents.errors import SluiceError
 from documents.models import Batch, Document
-from processing import leases, reading
+from processing import leases
 from processing.models import PageText, StageName
 from processing.pipeline import following, get_stage
 from processing.stage import Aside, Held, Lease, Result
 from tests.processing.lifecycle import arrived, claim, due, fresh
-from tests.processing.search_library import CompassEmbedder
 
 TWO = {"a.txt": b"the first document", "sub/b.txt": b"the second document"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def warm() -> None:
-    """Have the sandbox up before a test's transaction, which may not stand still for so long."""
-    reading.start_sandbox()
-
-
-@pytest.fixture(autouse=True)
-def provider(monkeypatch: pytest.MonkeyPatch) -> CompassEmbedder:
-    """The embedding provider, faked at the edge; it only counts tokens here."""
-    compass = CompassEmbedder()
-    for module in ("processing.stages.extract", "processing.stages.embed"):
-        monkeypatch.setattr(f"{module}.get_embedder", lambda: compass)
-    return compass
 
 
 def dropped(batch: Batch, content: bytes, path: str = "drop/two.zip") -> Document:
@@ -81,3 +67,17 @@ def members_of(document: Document) -> dict[str, Document]:
 def text_of(document: Document) -> str:
     pages = PageText.objects.filter(document=document).order_by("number")
     return "\n".join(page.text for page in pages)
+
+
+def break_off(
+    document: Document, point: str, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    """Have an attempt at unpacking end at this point of the code, and its lease handed back."""
+    lease = claim_extract(document)
+    monkeypatch.setattr(faults, "_folder", str(folder))
+    (folder / point).write_text("raise")
+
+    with pytest.raises(faults.FaultError):
+        work(lease)
+    # As the reaper does with what a killed worker held.
+    leases.hand_back(lease)

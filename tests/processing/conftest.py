@@ -1,15 +1,17 @@
 """What several tests of processing start from."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
-from documents.models import Batch
 from documents.storage.local import LocalStorage
+from processing import reading
 from processing.sandbox import Sandbox
 from processing.search import semantic
-from tests.factories import make_batch, make_user
+from processing.stages import embed
 from tests.processing.sandbox_calls import make_sandbox
 from tests.processing.search_library import CompassEmbedder
 
@@ -26,16 +28,6 @@ def fresh() -> Iterator[Sandbox]:
     sandbox = make_sandbox()
     yield sandbox
     sandbox.close()
-
-
-@pytest.fixture
-def user() -> Any:
-    return make_user()
-
-
-@pytest.fixture
-def batch(user: Any) -> Batch:
-    return make_batch(user.memberships.get().workspace, created_by=user)
 
 
 @pytest.fixture
@@ -59,3 +51,33 @@ def puts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(LocalStorage, "put", counting)
     return keys
+
+
+@pytest.fixture
+def embedding(embedder: CompassEmbedder, monkeypatch: pytest.MonkeyPatch) -> CompassEmbedder:
+    """The same provider for the stage that embeds."""
+    monkeypatch.setattr(embed, "get_embedder", lambda: embedder)
+    return embedder
+
+
+@pytest.fixture
+def root(settings: Settings, tmp_path: Path) -> Path:
+    """Where a storage of the test's own lies."""
+    root = tmp_path / "storage"
+    settings.STORAGE_ROOT = root
+    return root
+
+
+@pytest.fixture(scope="module")
+def warm() -> None:
+    """Have the sandbox up before a test's transaction, which may not stand still for so long."""
+    reading.start_sandbox()
+
+
+@pytest.fixture
+def provider(monkeypatch: pytest.MonkeyPatch) -> CompassEmbedder:
+    """The provider of the stages that read, faked at the edge."""
+    compass = CompassEmbedder()
+    for module in ("processing.stages.extract", "processing.stages.embed"):
+        monkeypatch.setattr(f"{module}.get_embedder", lambda: compass)
+    return compass

@@ -6,41 +6,19 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
-from rest_framework.test import APIClient
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from documents.models import Batch, Document
 from documents.storage import get_storage
 from processing import page_drawing
 from processing.drawing import Picture
 from processing.extraction import media_types as types
-from processing.stages import embed
 from tests.processing.extraction_samples import make_pdf
 from tests.processing.lifecycle import fresh, ready
-from tests.processing.search_library import CompassEmbedder
 
 Commit = DjangoCaptureOnCommitCallbacks
 # What stands for a picture where nobody looks at it.
 WEBP = b"RIFF....WEBP"
-
-
-@pytest.fixture(autouse=True)
-def model(embedder: CompassEmbedder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embed, "get_embedder", lambda: embedder)
-
-
-@pytest.fixture(autouse=True)
-def root(settings: Settings, tmp_path: Path) -> Path:
-    root = tmp_path / "storage"
-    settings.STORAGE_ROOT = root
-    return root
-
-
-@pytest.fixture
-def api(user: Any) -> APIClient:
-    client = APIClient()
-    client.force_authenticate(user)
-    return client
 
 
 @pytest.fixture

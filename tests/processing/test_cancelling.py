@@ -15,7 +15,6 @@ from processing.pipeline import OF_ALL
 from processing.search import search
 from processing.selectors import pages_of
 from processing.stage import Lease, Write
-from processing.stages import embed
 from tests.factories import make_stored
 from tests.processing.books import check_books
 from tests.processing.lifecycle import (
@@ -34,16 +33,11 @@ from tests.processing.lifecycle import (
     verified,
     verify,
 )
-from tests.processing.search_library import CompassEmbedder, paths
+from tests.processing.search_library import paths
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("embedding")]
 CONTENT = b"The gate opens at dawn."
 AFTER_EXTRACT = (StageName.PREVIEW, StageName.EMBED, StageName.ENRICH)
-
-
-@pytest.fixture(autouse=True)
-def model(embedder: CompassEmbedder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embed, "get_embedder", lambda: embedder)
 
 
 @pytest.fixture

@@ -17,20 +17,15 @@ from processing.models import Entity, PageText, StageName
 from processing.search import search
 from processing.selectors import entities_of
 from processing.stage import Held, Lease, Write
-from processing.stages import embed, enrich
+from processing.stages import enrich
 from tests.factories import make_batch, make_workspace
 from tests.processing.lifecycle import fresh, learn, read, ready
 from tests.processing.mentioning import mention
-from tests.processing.search_library import CompassEmbedder, paths
+from tests.processing.search_library import paths
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("embedding")]
 CONTENT = b"The gate opens at dawn."
 TEXT = "On 12. Mai 2024 write to ada@example.org. The lantern was lit."
-
-
-@pytest.fixture(autouse=True)
-def model(embedder: CompassEmbedder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embed, "get_embedder", lambda: embedder)
 
 
 @pytest.fixture

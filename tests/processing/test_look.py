@@ -15,14 +15,13 @@ from documents.models import Batch, Document
 from documents.services import deletion
 from documents.services.reprocessing import reprocess_one
 from documents.states import Status
-from processing import generations, leases, reading
+from processing import generations, leases
 from processing.embeddings.towers import TwoTowers
 from processing.models import ImageVector, StageName, StageRun
 from processing.pipeline import STAGES, following, get_stage
 from processing.previews import raster
 from processing.previews.frame import Frame
 from processing.stage import Held
-from processing.stages import embed
 from tests.factories import make_workspace
 from tests.processing.books import check_books
 from tests.processing.image_models import SIDE, make_image_model
@@ -48,26 +47,9 @@ from tests.processing.picture_samples import (
     png,
     seen,
 )
-from tests.processing.search_library import CompassEmbedder
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("warm", "embedding", "root")]
 Commit = DjangoCaptureOnCommitCallbacks
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _warm() -> None:
-    """Have the sandbox up before a test's transaction, which may not stand still for so long."""
-    reading.start_sandbox()
-
-
-@pytest.fixture(autouse=True)
-def provider(embedder: CompassEmbedder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embed, "get_embedder", lambda: embedder)
-
-
-@pytest.fixture(autouse=True)
-def root(settings: Settings, tmp_path: Path) -> None:
-    settings.STORAGE_ROOT = tmp_path / "storage"
 
 
 @pytest.fixture

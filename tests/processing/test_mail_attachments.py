@@ -7,32 +7,26 @@ from django.contrib.auth.models import User
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from documents import faults
 from documents.models import Batch, Document, Workspace
 from documents.services import batches
 from documents.services.deletion import delete
 from documents.services.reprocessing import reprocess_one
 from documents.states import Status
 from documents.storage import get_storage
-from processing import leases
 from processing.models import Chunk
 from tests.processing import archive_samples as samples
-from tests.processing import archives
 from tests.processing.archives import (
-    claim_extract,
+    break_off,
     dropped,
     members_of,
     text_of,
     unpack,
     verified,
-    work,
 )
 from tests.processing.lifecycle import adorn, arrived, fresh, learn
 from tests.processing.mail_samples import make_message, with_attachments, with_logo
 
-pytestmark = pytest.mark.django_db
-warm = archives.warm
-provider = archives.provider
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("warm", "provider")]
 
 TWO = {"plan.txt": b"the plan of the harbour", "map.txt": b"the map of the harbour"}
 
@@ -156,13 +150,8 @@ def test_an_attempt_that_ends_anywhere_is_gone_on_with(
     batch: Batch, point: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     document = mailed(batch, TWO)
-    lease = claim_extract(document)
-    monkeypatch.setattr(faults, "_folder", str(tmp_path))
-    (tmp_path / point).write_text("raise")
+    break_off(document, point, monkeypatch, tmp_path)
 
-    with pytest.raises(faults.FaultError):
-        work(lease)
-    leases.hand_back(lease)
     assert unpack(document) is None
 
     members = members_of(document)
@@ -227,13 +216,6 @@ def test_the_heir_of_a_deleted_mail_has_its_attachments(batch: Batch, user: Any)
     delete(document, user)
 
     assert fresh(heir).children.count() == 2
-
-
-@pytest.fixture
-def api(user: User) -> APIClient:
-    client = APIClient()
-    client.force_authenticate(user)
-    return client
 
 
 def test_the_api_leads_from_a_mail_to_its_attachments_and_back(

@@ -21,7 +21,6 @@ from processing.numbering import number_events
 from processing.pipeline import REQUIRED, STAGES, get_stage
 from processing.search import search
 from processing.stage import Held, Result
-from processing.stages import embed
 from processing.turns import Bells
 from tests.factories import make_document
 from tests.processing.books import check_books, phases
@@ -36,14 +35,9 @@ from tests.processing.lifecycle import (
     show,
     verify,
 )
-from tests.processing.search_library import CompassEmbedder, paths
+from tests.processing.search_library import paths
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def model(embedder: CompassEmbedder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embed, "get_embedder", lambda: embedder)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("embedding")]
 
 
 def progress(batch: Batch) -> dict[str, Any]:

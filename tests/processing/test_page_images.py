@@ -27,10 +27,7 @@ from tests.processing.page_pictures import (
 from tests.processing.test_preview_stage import served
 from tests.processing.test_previews import BLUE, RED, looks
 
-pytestmark = pytest.mark.django_db
-model = page_pictures.model
-root = page_pictures.root
-api = page_pictures.api
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("embedding", "root")]
 drawn = page_pictures.drawn
 
 

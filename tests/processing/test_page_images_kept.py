@@ -25,11 +25,8 @@ from tests.processing.page_pictures import (
     shelved,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("embedding", "root")]
 Commit = DjangoCaptureOnCommitCallbacks
-model = page_pictures.model
-root = page_pictures.root
-api = page_pictures.api
 drawn = page_pictures.drawn
 
 

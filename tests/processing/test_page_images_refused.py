@@ -29,10 +29,7 @@ from tests.processing.page_pictures import (
     shelved,
 )
 
-pytestmark = pytest.mark.django_db
-model = page_pictures.model
-root = page_pictures.root
-api = page_pictures.api
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("embedding", "root")]
 drawn = page_pictures.drawn
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from PIL import Image
-from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
+from pytest_django import DjangoCaptureOnCommitCallbacks
 from rest_framework.test import APIClient
 
 from documents import clock, derived
@@ -25,7 +25,7 @@ from processing import drawing
 from processing.models import StageName
 from processing.search import search
 from processing.stage import Held
-from processing.stages import embed, preview
+from processing.stages import preview
 from tests.factories import make_document, make_user
 from tests.processing.books import check_books
 from tests.processing.lifecycle import (
@@ -40,23 +40,10 @@ from tests.processing.lifecycle import (
     ready,
     verify,
 )
-from tests.processing.search_library import CompassEmbedder
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("embedding", "root")]
 CONTENT = b"The gate opens at dawn."
 Commit = DjangoCaptureOnCommitCallbacks
-
-
-@pytest.fixture(autouse=True)
-def model(embedder: CompassEmbedder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embed, "get_embedder", lambda: embedder)
-
-
-@pytest.fixture(autouse=True)
-def root(settings: Settings, tmp_path: Path) -> Path:
-    root = tmp_path / "storage"
-    settings.STORAGE_ROOT = root
-    return root
 
 
 def draw(document: Document) -> None:

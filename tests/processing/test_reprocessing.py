@@ -16,7 +16,6 @@ from processing import generations, leases
 from processing.models import Chunk, IngestJob, PageText, StageAttempt, StageName, StageRun
 from processing.search import search
 from processing.selectors import pages_of
-from processing.stages import embed
 from tests.factories import make_batch, make_document
 from tests.processing.books import check_books, phases
 from tests.processing.lifecycle import (
@@ -36,15 +35,9 @@ from tests.processing.lifecycle import (
 )
 from tests.processing.search_library import CompassEmbedder, paths
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("embedding")]
 CONTENT = b"The gate opens at dawn."
 NEW = "A ferry crossed in the fog."
-
-
-@pytest.fixture(autouse=True)
-def model(embedder: CompassEmbedder, monkeypatch: pytest.MonkeyPatch) -> CompassEmbedder:
-    monkeypatch.setattr(embed, "get_embedder", lambda: embedder)
-    return embedder
 
 
 @pytest.fixture
@@ -208,7 +201,7 @@ def test_the_ledger_keeps_every_attempt(document: Document, user: Any) -> None:
 
 
 def test_unchanged_chunks_keep_their_vectors(
-    document: Document, user: Any, model: CompassEmbedder, monkeypatch: pytest.MonkeyPatch
+    document: Document, user: Any, embedding: CompassEmbedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     again(document, user)
     read(document, TEXT, NEW)
@@ -218,7 +211,7 @@ def test_unchanged_chunks_keep_their_vectors(
         asked.extend(texts)
         return np.asarray([(0.0, 1.0)] * len(texts), np.float32)
 
-    monkeypatch.setattr(model, "embed", noting)
+    monkeypatch.setattr(embedding, "embed", noting)
     lease = claim(document, StageName.EMBED)
     finish(lease, embedded([lease]))
 

@@ -24,30 +24,14 @@ from tests.factories import make_batch
 from tests.processing import scan_samples as samples
 from tests.processing.heic_samples import heic
 from tests.processing.lifecycle import adorn, arrived, claim, fresh
-from tests.processing.search_library import CompassEmbedder
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("warm", "provider")]
 
 NUMERALS = (
     *("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
     *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen"),
     *("eighteen", "nineteen", "twenty"),
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _warm() -> None:
-    """Have the sandbox up before a test's transaction, which may not stand still for so long."""
-    reading.start_sandbox()
-
-
-@pytest.fixture(autouse=True)
-def provider(monkeypatch: pytest.MonkeyPatch) -> CompassEmbedder:
-    """The embedding provider, faked at the edge."""
-    compass = CompassEmbedder()
-    for module in ("processing.stages.extract", "processing.stages.embed"):
-        monkeypatch.setattr(f"{module}.get_embedder", lambda: compass)
-    return compass
 
 
 def taken_in(batch: Batch, content: bytes, path: str) -> Document:

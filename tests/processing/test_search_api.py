@@ -18,23 +18,6 @@ pytestmark = pytest.mark.django_db
 LAKE = "The lantern by the lake was lit every evening."
 
 
-@pytest.fixture
-def user() -> Any:
-    return make_user()
-
-
-@pytest.fixture
-def batch(user: Any) -> Batch:
-    return make_batch(user.memberships.get().workspace, created_by=user)
-
-
-@pytest.fixture
-def api(user: Any) -> APIClient:
-    client = APIClient()
-    client.force_authenticate(user)
-    return client
-
-
 @pytest.fixture(autouse=True)
 def embedder(monkeypatch: pytest.MonkeyPatch) -> CompassEmbedder:
     compass = CompassEmbedder()

@@ -22,13 +22,6 @@ def model(embedder: CompassEmbedder) -> None:
     """Meaning is not asked for here."""
 
 
-@pytest.fixture
-def api(user: Any) -> APIClient:
-    client = APIClient()
-    client.force_authenticate(user)
-    return client
-
-
 def found(user: Any, query: str, *mentioning: str) -> list[str]:
     return paths(search(user, query, mode="keyword", mentioning=mentioning))
 

@@ -10,7 +10,6 @@ from rest_framework.test import APIClient
 
 from documents.models import Batch, Document
 from documents.states import Status
-from processing import reading
 from processing.embeddings.towers import TwoTowers
 from processing.models import ImageVector
 from processing.search import search
@@ -26,15 +25,9 @@ from tests.processing.search_library import (
     paths,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("warm")]
 # What a tiny model says of a pure colour: much of the colour, some of being an image at all.
 LOOKS = {"red": (0.9, 0, 0, 0.44, 0), "blue": (0, 0, 0.9, 0.44, 0), "grey": (0, 0, 0, 1, 0)}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _warm() -> None:
-    """Have the sandbox up before a test's transaction, which may not stand still for so long."""
-    reading.start_sandbox()
 
 
 @pytest.fixture(autouse=True)

@@ -13,13 +13,10 @@ from documents.storage import get_storage
 from processing.models import Chunk
 from processing.numbering import number_events
 from tests.processing import archive_samples as samples
-from tests.processing import archives
 from tests.processing.archives import TWO, dropped, members_of, text_of, unpack, verified
 from tests.processing.lifecycle import adorn, arrived, fresh, learn
 
-pytestmark = pytest.mark.django_db
-warm = archives.warm
-provider = archives.provider
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("warm", "provider")]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from documents import faults
 from documents.errors import LeaseLostError, StorageError
 from documents.models import Batch, Document, Workspace
 from documents.services import batches, delivery, uploads
@@ -16,14 +15,11 @@ from processing.models import StageName
 from processing.pipeline import get_stage
 from processing.stage import Held
 from tests.processing import archive_samples as samples
-from tests.processing import archives
-from tests.processing.archives import TWO, claim_extract, dropped, members_of, unpack, work
+from tests.processing.archives import TWO, break_off, claim_extract, dropped, members_of, unpack
 from tests.processing.lifecycle import fresh
 from tests.processing.search_library import CompassEmbedder
 
-pytestmark = pytest.mark.django_db
-warm = archives.warm
-provider = archives.provider
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("warm", "provider")]
 
 
 @pytest.mark.parametrize(
@@ -44,14 +40,8 @@ def test_an_attempt_that_ends_anywhere_is_gone_on_with(
     batch: Batch, point: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     document = dropped(batch, samples.zipped(TWO))
-    lease = claim_extract(document)
-    monkeypatch.setattr(faults, "_folder", str(tmp_path))
-    (tmp_path / point).write_text("raise")
+    break_off(document, point, monkeypatch, tmp_path)
 
-    with pytest.raises(faults.FaultError):
-        work(lease)
-    # As the reaper does with what a killed worker held.
-    leases.hand_back(lease)
     assert unpack(document) is None
 
     members = members_of(document)

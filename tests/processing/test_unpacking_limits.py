@@ -12,13 +12,10 @@ from processing import leases, reading
 from processing.models import StageName
 from processing.pipeline import get_stage
 from tests.processing import archive_samples as samples
-from tests.processing import archives
 from tests.processing.archives import TWO, dropped, members_of, unpack, verified, work
 from tests.processing.lifecycle import due, fresh
 
-pytestmark = pytest.mark.django_db
-warm = archives.warm
-provider = archives.provider
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("warm", "provider")]
 
 
 def test_an_archive_in_an_archive_goes_one_level_further_until_it_is_too_deep(

@@ -31,7 +31,7 @@ from processing.models import StageName
 from processing.previews import task
 from processing.sandbox import Sandbox
 from tests.documents.storage_server import Reply, send, serve
-from tests.factories import make_batch, make_document, make_user
+from tests.factories import make_document
 from tests.processing.lifecycle import arrived, fresh
 from tests.test_architecture import ROOT
 
@@ -58,23 +58,6 @@ def rows(first: str) -> dict[str, list[str]]:
     """Return the rows of a table of the page by their first cell, which looks like this."""
     found = re.findall(rf"^\| ({first}) \| (.*) \|$", security(), re.MULTILINE)
     return {name: rest.split(" | ") for name, rest in found}
-
-
-@pytest.fixture
-def user(db: None) -> Any:
-    return make_user()
-
-
-@pytest.fixture
-def batch(user: Any) -> Batch:
-    return make_batch(user.memberships.get().workspace, created_by=user)
-
-
-@pytest.fixture
-def api(user: Any) -> APIClient:
-    client = APIClient()
-    client.force_authenticate(user)
-    return client
 
 
 @pytest.fixture
